@@ -9,7 +9,7 @@ from typing import Protocol
 
 from cachetools import TTLCache
 
-from services.notification.domain.emails import AssignedEmail, ContactConfirmationEmail, ReassignedEmail
+from services.notification.domain.applicant_emails import AssignedEmail, ContactConfirmationEmail, ReassignedEmail
 from services.notification.domain.notification_rules import APPLICANT, NEW_CONTACT
 from services.notification.domain.promised_days import promise_working_days
 from services.notification.domain.state import Message, State

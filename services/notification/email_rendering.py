@@ -10,17 +10,16 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from services.notification.domain.emails import (
+from services.notification.domain.applicant_emails import (
     CompletedEmail,
     MissingItem,
-    Parameters,
     ProgressEmail,
     ReceivedEmail,
     ReturnedEmail,
-    StaffOverdueEmail,
-    UnknownEmail,
     WithdrawnEmail,
 )
+from services.notification.domain.emails import Parameters, UnknownEmail
+from services.notification.domain.staff_emails import StaffOverdueEmail
 from services.notification.email_texts import Block, EmailText, Language, Point, SlotValue, SlotValues, read_language
 from shared.office_contact import NO_CONTACT, OfficeContact
 from shared.text.cleaning import remove_invisible

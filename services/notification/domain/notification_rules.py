@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.notification.domain import emails
+from services.notification.domain import applicant_emails, staff_emails
 from services.notification.domain.emails import Parameters
 from shared.contracts import assignment, intake, verification
 from shared.contracts.facts import Fact, Staff, Verdict
@@ -49,14 +49,14 @@ def emails_for(lifecycle: Lifecycle, lead: Staff | None, rejected_by: Staff | No
     else.
     """
     if isinstance(fact, intake.TrackingLinkRequested):
-        return [_to_applicant(emails.LinkEmail())]
+        return [_to_applicant(applicant_emails.LinkEmail())]
     decided_by = fact.by if isinstance(fact, StaffFact) else None
     if lifecycle.withdrawn:
-        return [_to_staff(decided_by, emails.StaffWithdrawnEmail(reason=""))] if decided_by else []
+        return [_to_staff(decided_by, staff_emails.StaffWithdrawnEmail(reason=""))] if decided_by else []
     if isinstance(fact, intake.RequestWithdrawn):
         return _withdrawal_emails(lifecycle, lead, rejected_by, fact.reason)
     if lifecycle.rejected:
-        return [_to_staff(decided_by, emails.StaffRejectedEmail(reason=""))] if decided_by else []
+        return [_to_staff(decided_by, staff_emails.StaffRejectedEmail(reason=""))] if decided_by else []
     return [] if lifecycle.expired else _emails_for(fact, lead)
 
 
@@ -69,83 +69,87 @@ def _withdrawal_emails(
         recipients = [staff_recipient(lead), STRUCTURAL]
     else:
         recipients = [STRUCTURAL if lifecycle.verified == lifecycle.round else OFFICERS]
-    staff_emails = [PlannedEmail(to, emails.StaffWithdrawnEmail(reason)) for to in recipients]
-    return [_to_applicant(emails.WithdrawnEmail(reason)), *staff_emails]
+    staff_emails = [PlannedEmail(to, staff_emails.StaffWithdrawnEmail(reason)) for to in recipients]
+    return [_to_applicant(applicant_emails.WithdrawnEmail(reason)), *staff_emails]
 
 
 def _emails_for(fact: Fact, lead: Staff | None) -> list[PlannedEmail]:  # noqa: C901 - one case per event
     match fact:
         case intake.RequestSubmitted(applicant=applicant, description=description):
-            to_officers = PlannedEmail(OFFICERS, emails.StaffSubmittedEmail(applicant.unit, description))
-            return [_to_applicant(emails.ReceivedEmail(round=1)), to_officers]
+            to_officers = PlannedEmail(OFFICERS, staff_emails.StaffSubmittedEmail(applicant.unit, description))
+            return [_to_applicant(applicant_emails.ReceivedEmail(round=1)), to_officers]
         case intake.RequestResubmitted(applicant=applicant, round=round_number):
-            to_officers = PlannedEmail(OFFICERS, emails.StaffResubmittedEmail(applicant.unit, round_number))
-            return [_to_applicant(emails.ReceivedEmail(round_number)), to_officers]
+            to_officers = PlannedEmail(OFFICERS, staff_emails.StaffResubmittedEmail(applicant.unit, round_number))
+            return [_to_applicant(applicant_emails.ReceivedEmail(round_number)), to_officers]
         case intake.RequestCorrected():
-            return [_to_applicant(emails.CorrectedEmail())]
+            return [_to_applicant(applicant_emails.CorrectedEmail())]
         case intake.ContactChangeRequested(change=change):
             return [
-                PlannedEmail(NEW_CONTACT, emails.ContactConfirmationEmail(change)),
-                _to_applicant(emails.ContactNoticeEmail()),
+                PlannedEmail(NEW_CONTACT, applicant_emails.ContactConfirmationEmail(change)),
+                _to_applicant(applicant_emails.ContactNoticeEmail()),
             ]
         case intake.ContactChanged():
-            return [_to_applicant(emails.ContactChangedEmail())]
+            return [_to_applicant(applicant_emails.ContactChangedEmail())]
         case intake.RequestExpired():
-            return [_to_applicant(emails.ExpiredEmail())]
+            return [_to_applicant(applicant_emails.ExpiredEmail())]
         case intake.ApplicantAnswered(text=answer):
-            return [_to_staff(lead, emails.StaffAnsweredEmail(answer))] if lead else []
+            return [_to_staff(lead, staff_emails.StaffAnsweredEmail(answer))] if lead else []
         case intake.HandoverContested(reason=reason):
-            to_lead = [_to_staff(lead, emails.StaffContestedEmail(reason))] if lead else []
-            return [_to_applicant(emails.ContestedEmail(reason)), *to_lead]
+            to_lead = [_to_staff(lead, staff_emails.StaffContestedEmail(reason))] if lead else []
+            return [_to_applicant(applicant_emails.ContestedEmail(reason)), *to_lead]
         case intake.HandoverConfirmed(automatic=automatic, survey_until=survey_until):
-            return [_to_applicant(emails.CompletedEmail(automatic, survey_until))]
+            return [_to_applicant(applicant_emails.CompletedEmail(automatic, survey_until))]
         case verification.RequestReturned(verdicts=verdicts, respond_by=respond_by):
-            return [_to_applicant(emails.ReturnedEmail(_missing_items(verdicts), respond_by))]
+            return [_to_applicant(applicant_emails.ReturnedEmail(_missing_items(verdicts), respond_by))]
         case verification.RequestVerified(by=by):
-            to_structural = PlannedEmail(STRUCTURAL, emails.StaffVerifiedEmail(by.name))
-            return [_to_applicant(emails.VerifiedEmail()), to_structural]
+            to_structural = PlannedEmail(STRUCTURAL, staff_emails.StaffVerifiedEmail(by.name))
+            return [_to_applicant(applicant_emails.VerifiedEmail()), to_structural]
         case verification.RejectionRecommended(reason=reason, by=by):
-            return [PlannedEmail(STRUCTURAL, emails.StaffRecommendedEmail(reason, by.name))]
+            return [PlannedEmail(STRUCTURAL, staff_emails.StaffRecommendedEmail(reason, by.name))]
         case assignment.RequestRejected(reason=reason):
-            return [_to_applicant(emails.RejectedEmail(reason))]
+            return [_to_applicant(applicant_emails.RejectedEmail(reason))]
         case assignment.LeadAssigned(lead=new, target_date=target, note=note, by=by):
             return [
-                _to_applicant(emails.AssignedEmail(new.name, target, new.username)),
-                _to_staff(new, emails.StaffAssignedEmail(new.name, target, by.name, note)),
+                _to_applicant(applicant_emails.AssignedEmail(new.name, target, new.username)),
+                _to_staff(new, staff_emails.StaffAssignedEmail(new.name, target, by.name, note)),
             ]
         case assignment.LeadReassigned(lead=new, previous=old, target_date=target, reason=reason, by=by):
             return [
-                _to_applicant(emails.ReassignedEmail(new.name, target, reason, new.username)),
-                _to_staff(new, emails.StaffReassignedNewEmail(new.name, target, reason, by.name)),
-                _to_staff(old, emails.StaffReassignedOldEmail(new.name, target, reason, by.name)),
+                _to_applicant(applicant_emails.ReassignedEmail(new.name, target, reason, new.username)),
+                _to_staff(new, staff_emails.StaffReassignedNewEmail(new.name, target, reason, by.name)),
+                _to_staff(old, staff_emails.StaffReassignedOldEmail(new.name, target, reason, by.name)),
             ]
         case assignment.TargetChanged(target_date=target, previous=previous, reason=reason, by=by):
             to_lead = (
-                [_to_staff(lead, emails.StaffTargetChangedEmail(target, previous, reason, by.name))] if lead else []
+                [_to_staff(lead, staff_emails.StaffTargetChangedEmail(target, previous, reason, by.name))]
+                if lead
+                else []
             )
-            return [_to_applicant(emails.TargetChangedEmail(target, previous, reason)), *to_lead]
+            return [_to_applicant(applicant_emails.TargetChangedEmail(target, previous, reason)), *to_lead]
         case assignment.ReminderRequested(responsible=to, due=due):
-            parameters = emails.OverdueEmail(due) if to == APPLICANT else _staff_reminder(fact)
+            parameters = applicant_emails.OverdueEmail(due) if to == APPLICANT else _staff_reminder(fact)
             return [PlannedEmail(to, parameters)]
         case assignment.WorkStarted(by=by):
-            return [_to_applicant(emails.StartedEmail(lead=by.name))]
+            return [_to_applicant(applicant_emails.StartedEmail(lead=by.name))]
         case assignment.WorkProgressed(note=note, percent=percent):
-            return [_to_applicant(emails.ProgressEmail(note, percent))]
+            return [_to_applicant(applicant_emails.ProgressEmail(note, percent))]
         case assignment.WorkPaused(question=question, answer_by=answer_by):
-            return [_to_applicant(emails.PausedEmail(question, answer_by))]
+            return [_to_applicant(applicant_emails.PausedEmail(question, answer_by))]
         case assignment.WorkResumed(target_date=target, note=note):
-            return [_to_applicant(emails.ResumedEmail(target, note))]
+            return [_to_applicant(applicant_emails.ResumedEmail(target, note))]
         case assignment.WorkCompleted(summary=summary, confirm_by=confirm_by, documents=documents):
-            return [_to_applicant(emails.DeliveredEmail(summary, confirm_by, len(documents)))]
+            return [_to_applicant(applicant_emails.DeliveredEmail(summary, confirm_by, len(documents)))]
     return []
 
 
 def _staff_reminder(fact: assignment.ReminderRequested) -> Parameters:
-    return emails.StaffOverdueEmail(fact.stage, fact.due, fact.overdue_days, fact.others, fact.by.name)
+    return staff_emails.StaffOverdueEmail(fact.stage, fact.due, fact.overdue_days, fact.others, fact.by.name)
 
 
-def _missing_items(verdicts: tuple[Verdict, ...]) -> tuple[emails.MissingItem, ...]:
-    return tuple(emails.MissingItem(verdict.item.value, verdict.note) for verdict in verdicts if not verdict.ok)
+def _missing_items(verdicts: tuple[Verdict, ...]) -> tuple[applicant_emails.MissingItem, ...]:
+    return tuple(
+        applicant_emails.MissingItem(verdict.item.value, verdict.note) for verdict in verdicts if not verdict.ok
+    )
 
 
 def _to_applicant(parameters: Parameters) -> PlannedEmail:

@@ -8,14 +8,13 @@ from datetime import date, datetime, time
 
 from pydantic import ValidationInfo, field_validator
 
-from services.notification.domain.emails import (
+from services.notification.domain.applicant_emails import (
     AnswerReminderEmail,
     ConfirmReminderEmail,
-    Parameters,
     ReminderEmail,
     ReturnReminderEmail,
-    parse_parameters,
 )
+from services.notification.domain.emails import Parameters, parse_parameters
 from shared.calendar import WIT, end_of_day
 from shared.contracts.assignment import WorkCompleted, WorkPaused
 from shared.contracts.envelope import Event

@@ -9,12 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.notification.domain.emails import (
-    PARAMETERS_BY_KIND,
-    CompletedEmail,
-    TargetChangedEmail,
-    parse_parameters,
-)
+from services.notification.domain.applicant_emails import CompletedEmail, TargetChangedEmail
+from services.notification.domain.emails import PARAMETERS_BY_KIND, parse_parameters
 from services.notification.domain.notification_rules import emails_for
 from services.notification.domain.promised_days import promise_working_days
 from services.notification.email_rendering import INDONESIAN, EmailContent, InvalidEmail, render

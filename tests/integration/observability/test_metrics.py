@@ -13,7 +13,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY, generate_latest
 
-from services.notification.domain.emails import VerifiedEmail
+from services.notification.domain.applicant_emails import VerifiedEmail
 from services.notification.domain.state import Message
 from services.notification.email_dispatcher import _metric_label
 from shared.backends.platform import open_platform

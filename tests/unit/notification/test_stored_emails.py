@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from services.notification.decider import decider
+from services.notification.domain.applicant_emails import ConfirmReminderEmail, ReceivedEmail
 from services.notification.domain.commands import StartSending
-from services.notification.domain.emails import ConfirmReminderEmail, ReceivedEmail, parse_parameters
+from services.notification.domain.emails import parse_parameters
 from services.notification.domain.state import State
 from services.notification.email_rendering import EmailContent, InvalidEmail, render
 from shared.contracts.lifecycle import Status
