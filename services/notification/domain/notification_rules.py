@@ -69,8 +69,8 @@ def _withdrawal_emails(
         recipients = [staff_recipient(lead), STRUCTURAL]
     else:
         recipients = [STRUCTURAL if lifecycle.verified == lifecycle.round else OFFICERS]
-    staff_emails = [PlannedEmail(to, staff_emails.StaffWithdrawnEmail(reason)) for to in recipients]
-    return [_to_applicant(applicant_emails.WithdrawnEmail(reason)), *staff_emails]
+    to_recipients = [PlannedEmail(to, staff_emails.StaffWithdrawnEmail(reason)) for to in recipients]
+    return [_to_applicant(applicant_emails.WithdrawnEmail(reason)), *to_recipients]
 
 
 def _emails_for(fact: Fact, lead: Staff | None) -> list[PlannedEmail]:  # noqa: C901 - one case per event
