@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Literal, TypeVar
 
 from starlette.responses import StreamingResponse
 from xlsxwriter import Workbook
+from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from shared.documents.media_types import XLSX
@@ -27,6 +28,8 @@ State = TypeVar("State")
 
 PAGE_SIZE = 200
 CHUNK_BYTES = 64 * 1024
+SHEET_ROWS = 1_000_000
+"""Rows of a sheet below its heads; the format has 1,048,576, and the library silently leaves out what follows."""
 MEDIA_TYPES: Mapping[ExportKind, str] = {
     "csv": "text/csv",
     "xlsx": XLSX,
@@ -116,10 +119,11 @@ async def _write_workbook(heads: Row, rows: AsyncIterator[Row]) -> BinaryIO:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been read
     try:
         book = Workbook(file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
-        sheet = book.add_worksheet()
-        sheet.write_row(0, 0, heads, book.add_format({"bold": True}))
-        number = 0
+        bold = book.add_format({"bold": True})
+        sheet, number = _add_sheet(book, heads, bold), 0
         async for row in rows:
+            if number == SHEET_ROWS:
+                sheet, number = _add_sheet(book, heads, bold), 0
             number += 1
             _write_row(sheet, number, row)
         await asyncio.to_thread(book.close)
@@ -128,6 +132,12 @@ async def _write_workbook(heads: Row, rows: AsyncIterator[Row]) -> BinaryIO:
         raise
     file.seek(0)
     return file
+
+
+def _add_sheet(book: Workbook, heads: Row, bold: Format) -> Worksheet:
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, heads, bold)
+    return sheet
 
 
 def _write_row(sheet: Worksheet, number: int, row: Row) -> None:

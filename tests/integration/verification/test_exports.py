@@ -35,10 +35,10 @@ async def submit(harness: StaffHarness, count: int) -> None:
         )
 
 
-def cells(workbook: bytes) -> list[list[str]]:
+def cells(workbook: bytes, number: int = 1) -> list[list[str]]:
     with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
         assert not [name for name in archive.namelist() if "calcChain" in name]
-        sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+        sheet = ElementTree.fromstring(archive.read(f"xl/worksheets/sheet{number}.xml"))
     assert sheet.find(".//main:f", NAMES) is None
     return [
         ["".join(cell.itertext()) for cell in row.findall("main:c", NAMES)]
@@ -66,6 +66,19 @@ async def test_the_filtered_list_is_downloaded_whole_in_both_formats(
         first, *others = cells(book.content)
         assert first == heads
         assert others == rows
+
+
+async def test_a_list_longer_than_a_sheet_continues_on_the_next(harness: StaffHarness, monkeypatch: pytest.MonkeyPatch):
+    await submit(harness, 5)
+    monkeypatch.setattr("shared.web.api.exports.SHEET_ROWS", 2)
+    book = (await harness.get("nurlaila", "/api/verification/requests.xlsx")).content
+    sheets = [cells(book, number) for number in (1, 2, 3)]
+    assert {sheet[0][0] for sheet in sheets} == {"Nomor"}
+    assert [[row[0] for row in sheet[1:]] for sheet in sheets] == [
+        ["INT-2026-000000", "INT-2026-000001"],
+        ["INT-2026-000002", "INT-2026-000003"],
+        ["INT-2026-000004"],
+    ]
 
 
 async def test_a_page_offers_its_list_as_a_file(harness: StaffHarness):
