@@ -24,6 +24,8 @@ MAX_COMPARE_ATTEMPTS = 20
 COMPARE_INTERVAL_SECONDS = 0.25
 WRITE_BATCH_SIZE = 500
 OUTDATED_PAGE_SIZE = 200
+FOLDED_IN_A_ROW = 50
+"""Events that are folded before other tasks run, because a service folds old records again while it answers requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +184,10 @@ class Rebuild(Generic[State]):
         if (end := await self._log.end()) == self._position:
             return
         async for batch in self._log.read(self._position, end):
-            for record in batch:
+            for count, record in enumerate(batch, start=1):
                 self._fold(record)
+                if count % FOLDED_IN_A_ROW == 0:
+                    await asyncio.sleep(0)
             self.report.events += len(batch)
             self._progress(len(batch))
         self._position = end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 from services.verification.projections import find_requests
+from shared.eventlog.port import LogRecord
 from shared.runtime import column_migration
 from shared.runtime.column_migration import BATCH_SIZE, migrate_columns, refold_outdated
+from shared.runtime.rebuild import Rebuild
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.runtime.store_migration import StoreMigration
 from shared.storage.port import RecordQuery
@@ -139,3 +142,28 @@ async def test_a_store_of_an_older_version_is_migrated_to_another_and_is_equal(h
         assert (settled.trouble, settled.equal) == ([], 2)
     finally:
         file.close()
+
+
+async def test_other_tasks_run_while_records_are_folded_again(harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch):
+    desk = await with_records_of_an_older_version(harness)
+    in_a_row, most = 0, 0
+    fold = Rebuild._fold
+
+    def counted(rebuild: Rebuild[Any], record: LogRecord) -> None:
+        nonlocal in_a_row, most
+        in_a_row += 1
+        most = max(most, in_a_row)
+        fold(rebuild, record)
+
+    async def others() -> None:
+        nonlocal in_a_row
+        while True:
+            in_a_row = 0
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Rebuild, "_fold", counted)
+    monkeypatch.setattr("shared.runtime.rebuild.FOLDED_IN_A_ROW", 1)
+    running = asyncio.create_task(others())
+    await refold_outdated(desk.executor.runner, desk.store, desk.log)
+    running.cancel()
+    assert most == 1
