@@ -32,6 +32,10 @@ OPENAPI_TAGS = (
     {"name": "intake", "description": "Applicants submit, follow, complete and withdraw requests."},
     {"name": "verification", "description": "Officers check requests and return or recommend them."},
     {"name": "assignment", "description": "Structural heads assign the work; technical leads do it and hand it over."},
+    {
+        "name": "oversight",
+        "description": "Structural heads read figures, reports and the register; some figures are public.",
+    },
     {"name": "notification", "description": "Administrators look after the emails that were sent about requests."},
     {"name": "staff", "description": "Sessions and accounts of staff."},
     {"name": "office", "description": "Ready-made sentences of the office."},

@@ -31,6 +31,7 @@ EXACT = {
     "tab": "one of the page's names",
     "done": "made by the server",
     "number": "made by the server, by a pattern",
+    "month": "a year and a month, by a pattern",
     "antre": "made by the server",
     "sort": "one of the list's columns",
     "lead": "of a filter: a user name as the page offers it",

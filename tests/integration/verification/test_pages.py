@@ -383,7 +383,7 @@ async def test_documents_are_shown_page_by_page_with_the_letter_first(harness: S
     assert "halaman 2 dari 3" in second.text
     assert f"look:{letter.id}:1" in second.text
     assert f"look:{letter.id}:3" in second.text
-    assert 'width="544" height="769"' in second.text
+    assert 'width="544" height="770"' in second.text
     download = await look(harness, f"{HERE}/dokumen/{letter.id}")
     assert download.headers["content-disposition"].startswith("attachment")
 
