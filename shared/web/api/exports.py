@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO, Literal, TypeVar
 
 from starlette.responses import StreamingResponse
 from xlsxwriter import Workbook
+from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
@@ -19,8 +21,11 @@ from shared.documents.media_types import XLSX
 from shared.runtime.executor import Executor, Loaded
 from shared.storage.port import RecordQuery
 from shared.web.api.openapi import BINARY_SCHEMA, JsonObject, response_content
+from shared.web.api.problems import Problem
 from shared.web.views.labels import STAGE_LABELS, STATUS_LABELS, scope_label
 from shared.web.views.words import load_words
+
+logger = logging.getLogger(__name__)
 
 ExportKind = Literal["csv", "xlsx"]
 Row = Sequence[object]
@@ -36,6 +41,7 @@ MEDIA_TYPES: Mapping[ExportKind, str] = {
 }
 EXPORT_RESPONSES: dict[int | str, JsonObject] = {200: response_content("*/*", BINARY_SCHEMA, "Daftar sebagai berkas")}
 """Responses of a route that answers with `export`."""
+WORKBOOK_OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _texts = load_words("shared.web.views").export
 
@@ -115,10 +121,19 @@ def _drain(buffer: io.StringIO) -> bytes:
 
 
 async def _write_workbook(heads: Row, rows: AsyncIterator[Row]) -> BinaryIO:
-    """Write a workbook into a temporary file, of which only one row is in memory."""
+    """Write a workbook into a temporary file, of which only one row is in memory. Raises Problem 503 without room for it."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="simpul-export-") as folder:
+            return await _write_workbook_in(folder, heads, rows)
+    except (OSError, FileCreateError) as error:
+        logger.error("a workbook cannot be written: %s", error)
+        raise Problem(503, _texts.no_room) from error
+
+
+async def _write_workbook_in(folder: str, heads: Row, rows: AsyncIterator[Row]) -> BinaryIO:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been read
     try:
-        book = Workbook(file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+        book = Workbook(file, {**WORKBOOK_OPTIONS, "tmpdir": folder})
         bold = book.add_format({"bold": True})
         sheet, number = _add_sheet(book, heads, bold), 0
         async for row in rows:

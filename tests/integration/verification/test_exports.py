@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import tempfile
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from shared.runtime.executor import Executor
+from shared.storage.port import RecordQuery, StoreUnavailable
 from tests.support.domain.request_events import APPLICANT
 from tests.support.services.staff_harness import StaffHarness, staff_harness
 
@@ -79,6 +83,36 @@ async def test_a_list_longer_than_a_sheet_continues_on_the_next(harness: StaffHa
         ["INT-2026-000002", "INT-2026-000003"],
         ["INT-2026-000004"],
     ]
+
+
+async def test_a_workbook_without_room_for_temporary_files_is_refused_in_words(
+    harness: StaffHarness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    await submit(harness, 1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    refused = await harness.get("nurlaila", "/api/verification/requests.xlsx")
+    assert (refused.status_code, "sementara" in refused.json()["detail"]) == (503, True), refused.text
+
+
+async def test_a_workbook_that_breaks_off_leaves_no_temporary_files(
+    harness: StaffHarness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    await submit(harness, 3)
+    monkeypatch.setattr("shared.web.api.exports.PAGE_SIZE", 1)
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    find, pages = Executor.find, 0
+
+    async def break_off(executor: Executor[Any], query: RecordQuery) -> Any:
+        nonlocal pages
+        pages += 1
+        if pages > 2:
+            raise StoreUnavailable("down")
+        return await find(executor, query)
+
+    monkeypatch.setattr(Executor, "find", break_off)
+    assert (await harness.get("nurlaila", "/api/verification/requests.xlsx")).status_code == 503
+    assert list(temporary.iterdir()) == []
 
 
 async def test_a_page_offers_its_list_as_a_file(harness: StaffHarness):
