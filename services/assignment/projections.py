@@ -55,11 +55,12 @@ def find_work(username: str, **filters: Unpack[RequestFilters]) -> RecordQuery:
     return request_query("target_date", **filters)
 
 
-def count_open(lead: str) -> RecordQuery:
+def find_open_work(lead: str) -> RecordQuery:
+    """Return the query that counts the open work of a lead, without filters."""
     return RecordQuery("target_date", where={"lead": lead, "open": 1})
 
 
-def count_overdue(lead: str, day: date) -> RecordQuery:
+def find_overdue_work(lead: str, day: date) -> RecordQuery:
     """Return the query of a lead's requests that are overdue before the handover."""
     where: dict[str, Scalar | tuple[Scalar, ...]] = {"lead": lead, "stage": (Stage.START, Stage.WORK, Stage.REPLY)}
     return RecordQuery("due", where=where, below={"due": day.isoformat()})

@@ -101,7 +101,7 @@ def stage_targets(rules: Rules) -> dict[Stage, int]:
     }
 
 
-async def count_open(
+async def count_open_requests(
     executor: Executor[State], calendar: WorkingCalendar, day: date, scope: Scope | None = None, unit: str = ""
 ) -> OpenRequests:
     """Count open requests by stage and age, by index."""

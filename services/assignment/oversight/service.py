@@ -10,7 +10,7 @@ from services.assignment.domain.state import State
 from services.assignment.oversight.dashboard import (
     Dashboard,
     FiguresReader,
-    count_open,
+    count_open_requests,
     stage_targets,
     year_before,
 )
@@ -72,7 +72,7 @@ class OversightService:
             months=months,
             figures=merge(months.values()),
             before=merge(before.values()),
-            open=await count_open(self._executor, rules.calendar, self.today(), scope, unit),
+            open=await count_open_requests(self._executor, rules.calendar, self.today(), scope, unit),
             leads=tuple(await self._assignment.list_workloads()),
             targets=stage_targets(rules),
             updated_at=await self._figures.updated_at(),

@@ -17,7 +17,7 @@ from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import WORK_PATH
 from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, show_documents, url
-from services.assignment.projections import count_open, find_requests, find_work
+from services.assignment.projections import find_open_work, find_requests, find_work
 from services.assignment.schemas import PauseBody, ProgressBody, ResumeBody
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
@@ -86,7 +86,7 @@ class OwnWorkPage(LeadPage):
         return find_requests(**filters)
 
     async def _tabs(self, query: SearchQuery, show_all: bool) -> list[TabLink]:
-        count = await self.assignment.executor.count(count_open(self.principal.username))
+        count = await self.assignment.executor.count(find_open_work(self.principal.username))
         return [
             (WORDS.tabs.mine_open, url(WORK_PATH, search=query.search), not show_all, count),
             (WORDS.tabs.mine_all, url(WORK_PATH, tab="all", search=query.search), show_all, None),

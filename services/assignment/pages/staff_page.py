@@ -13,7 +13,7 @@ from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import QUEUE_PATH, WORK_PATH, templates
 from services.assignment.presenters import present_page, present_row, present_summary
-from services.assignment.projections import count_open, find_overdue, find_requests
+from services.assignment.projections import find_open_work, find_overdue, find_requests
 from services.assignment.schemas import WorkListQuery
 from services.assignment.service import AssignmentService
 from shared.contracts.lifecycle import Status
@@ -71,7 +71,7 @@ class StaffPage:
         queries = {
             OVERDUE: (Role.STRUCTURAL, find_overdue(self.assignment.today())),
             QUEUE_PATH: (Role.STRUCTURAL, find_requests(status=Status.VERIFIED)),
-            WORK_PATH: (Role.TECHNICAL, count_open(self.principal.username)),
+            WORK_PATH: (Role.TECHNICAL, find_open_work(self.principal.username)),
         }
         count = self.assignment.executor.count
         return {path: await count(query) for path, (role, query) in queries.items() if self.principal.has_role(role)}

@@ -33,7 +33,7 @@ from services.assignment.presenters import (
     target_warnings,
     was_just_reassigned_from,
 )
-from services.assignment.projections import count_open, count_overdue, find_requests, find_work
+from services.assignment.projections import find_open_work, find_overdue_work, find_requests, find_work
 from shared.calendar import WorkingCalendar
 from shared.contracts.assignment import (
     LeadReassigned,
@@ -466,7 +466,7 @@ LATE = TARGET + timedelta(days=1)
 def test_an_overdue_request_is_found_by_its_column(facts: tuple[Fact, ...], day: date, late: bool):
     assert present_summary(kept(*facts), day, RULES)["overdue"] is late
     stored = ASSIGNMENT.columns(state_after(*facts))["due"]
-    assert (isinstance(stored, str) and stored < str(count_overdue("dewi", day).below["due"])) is late
+    assert (isinstance(stored, str) and stored < str(find_overdue_work("dewi", day).below["due"])) is late
 
 
 def test_a_question_asked_too_late_does_not_hide_that_the_target_was_missed():
@@ -511,7 +511,11 @@ def test_only_the_lead_is_recognised_as_lead():
 def test_work_of_a_lead_is_found_and_counted_by_columns():
     columns = ASSIGNMENT.columns(state_after(*ON_HOLD))
     assert set(columns) == {column.name for column in ASSIGNMENT.indexed_columns}
-    for find in (find_work("dewi"), count_open("dewi"), find_requests(lead="dewi", status="on_hold", open_only=True)):
+    for find in (
+        find_work("dewi"),
+        find_open_work("dewi"),
+        find_requests(lead="dewi", status="on_hold", open_only=True),
+    ):
         assert {name: columns[name] for name in find.where} == find.where
     assert ASSIGNMENT.columns(state_after(*DELIVERED))["open"] == 1
     assert ASSIGNMENT.columns(state_after(*DELIVERED, confirmed))["open"] == 0

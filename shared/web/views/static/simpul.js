@@ -9,17 +9,17 @@
   (one("#sum") ?? one("form :target"))?.focus();
 
   /* The error of a field disappears with its line in the summary as soon as the field is filled in rightly. */
-  const right = (box) => box.type === "radio" || (box.value.trim().length >= Math.max(box.minLength ?? 1, 1) && box.checkValidity());
-  const mended = ({ target, type }) => {
+  const isFilledIn = (box) => box.type === "radio" || (box.value.trim().length >= Math.max(box.minLength ?? 1, 1) && box.checkValidity());
+  const clearError = ({ target, type }) => {
     const part = target.closest(".field"), why = part && one("[id$=\"-e\"]", part), date = target.closest(".date");
-    if (!why || (type !== "mended" && (target.type === "file" || !(date ? all("input, select", date) : [target]).every(right)))) return;
+    if (!why || (type !== "corrected" && (target.type === "file" || !(date ? all("input, select", date) : [target]).every(isFilledIn)))) return;
     [part, ...all("[aria-invalid]", part)].forEach((box) => box.removeAttribute("aria-invalid"));
     const line = one(`#sum a[href="#${why.id.slice(0, -2)}"]`)?.closest("li"), list = line?.parentElement;
     why.remove();
     line?.remove();
     if (list && !list.children.length) one("#sum").remove();
   };
-  for (const kind of ["input", "change", "mended"]) addEventListener(kind, mended);
+  for (const kind of ["input", "change", "corrected"]) addEventListener(kind, clearError);
   all("[data-auto]").forEach((form) => form.requestSubmit());
 
   /* Scroll the selected tab into view on narrow screens. */
@@ -27,20 +27,20 @@
   showTabs();
 
   all("[data-most]").forEach((area) => {
-    const told = document.getElementById(area.id + "-c");
-    const count = () => { told.textContent = fill(told.dataset.words, { count: area.value.length, most: area.dataset.most }); };
-    told.hidden = false;
+    const counter = document.getElementById(area.id + "-c");
+    const count = () => { counter.textContent = fill(counter.dataset.words, { count: area.value.length, most: area.dataset.most }); };
+    counter.hidden = false;
     area.addEventListener("input", count);
     count();
   });
 
-  const doings = {
+  const actions = {
     print: () => window.print(),
-    copy: () => navigator.clipboard.writeText(one("[data-link]").href).then(() => { const told = one("[data-copied]"); told.textContent = told.dataset.copied; }),
+    copy: () => navigator.clipboard.writeText(one("[data-link]").href).then(() => { const notice = one("[data-copied]"); notice.textContent = notice.dataset.copied; }),
   };
   if (!navigator.clipboard) one("[data-do=copy]")?.remove();
   all("[data-do]").forEach((button) => {
-    const run = doings[button.dataset.do];
+    const run = actions[button.dataset.do];
     if (run) { button.hidden = false; button.addEventListener("click", run); }
   });
 

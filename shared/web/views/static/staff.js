@@ -128,14 +128,14 @@
     if (page === undefined) { pending = new Map([...changed, ...pending]); setTimeout(later, 5000); }
     else if (pending.size) later();
   };
-  const heard = (event) => {
+  const onChange = (event) => {
     if (event.lastEventId) last = event.lastEventId;
-    const told = JSON.parse(event.data);
+    const change = JSON.parse(event.data);
     if (subject) {
-      if (told.id === subject && String(told.version) !== one("[data-version]")?.dataset.version) announce(fill(toast.dataset.changed, { label: told.label }));
+      if (change.id === subject && String(change.version) !== one("[data-version]")?.dataset.version) announce(fill(toast.dataset.changed, { label: change.label }));
       return tick();
     }
-    pending.set(told.id, told);
+    pending.set(change.id, change);
     later();
   };
   /* Who else has this request open. */
@@ -158,7 +158,7 @@
     if (here) address.searchParams.set("open", subject);
     source = new EventSource(address);
     source.onopen = () => { wait = 1000; say(on, false); tick(); if (pending.size) later(); };
-    source.addEventListener("request", heard);
+    source.addEventListener("request", onChange);
     source.addEventListener("presence", met);
     source.onerror = async () => {
       say(live.dataset.off, true);

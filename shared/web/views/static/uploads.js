@@ -118,17 +118,17 @@
       else fail(words.unreadable);
     });
     const answered = () => over(() => {
-      const answer = new DOMParser().parseFromString(call.responseText, "text/html"), told = one("[data-detail]", answer)?.textContent;
+      const answer = new DOMParser().parseFromString(call.responseText, "text/html"), detail = one("[data-detail]", answer)?.textContent;
       const lines = all("body > li", answer), stored = lines.find((line) => one("[name^='held.']", line));
-      if (TRANSIENT.includes(call.status)) return later(words.busy, Number(call.getResponseHeader("Retry-After")) || 0, told ?? words.overloaded);
+      if (TRANSIENT.includes(call.status)) return later(words.busy, Number(call.getResponseHeader("Retry-After")) || 0, detail ?? words.overloaded);
       if (call.status === 401 || (call.status === 200 && !lines.length)) return fail(words.ended, "ended");
-      if (call.status !== 200) return fail(told ?? words.failed);
+      if (call.status !== 200) return fail(detail ?? words.failed);
       if (!stored) return fail(lines.map((line) => line.textContent.replace(`${file.name}: `, "")).join(" "));
       const focused = item.contains(document.activeElement);
       if (!input.multiple) all("li:not(.unsent)", listOf(input)).forEach((old) => old.remove());
       stored.dataset.file = mark(file);
       item.replaceWith(stored);
-      input.dispatchEvent(new Event("mended", { bubbles: true }));
+      input.dispatchEvent(new Event("corrected", { bubbles: true }));
       say(input, fill(words.stored, { name: file.name }), true);
       if (focused) one("button", stored).focus();
     });
