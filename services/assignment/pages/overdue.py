@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -37,6 +38,8 @@ from shared.web.views.navigation import OVERDUE
 from shared.web.views.page_routes import PageRoute, add_form_action, see_other
 
 VERIFICATION_PATH = "/verifikasi"
+REMINDERS, REMINDER_LIFETIME = "reminders", timedelta(days=2)
+"""By day and who has to act, the staff who were reminded from the board."""
 MAX_REMINDERS = 50
 """Applicants who are reminded at once."""
 LIMITS: dict[Stage, Status] = {
@@ -193,13 +196,24 @@ class RemindPage:
     async def submit(self, posted: PostedForm) -> Response:
         """Remind staff of their longest overdue request and the number of others, applicants each of their own."""
         responsible = posted.text("responsible")
-        overdue = self.assignment.overdue
-        requests = await overdue.requests_of(responsible, MAX_REMINDERS)
-        others = await overdue.count_of(responsible) - 1
-        sent = 0
-        for loaded in requests if responsible == APPLICANT else requests[:1]:
-            sent += await self._remind(loaded, 0 if responsible == APPLICANT else others)
+        if responsible == APPLICANT:
+            requests = await self.assignment.overdue.requests_of(responsible, MAX_REMINDERS)
+            sent = sum([await self._remind(loaded, 0) for loaded in requests])
+        else:
+            sent = await self._remind_staff(responsible)
         return see_other(url(OVERDUE, done="reminded" if sent else "reminded_before", count=sent))
+
+    async def _remind_staff(self, responsible: str) -> int:
+        """Remind staff unless they were reminded today, also of a request that somebody has dealt with since."""
+        platform, overdue = self.assignment.platform, self.assignment.overdue
+        key = f"{self.assignment.today().isoformat()}/{responsible}"
+        requests = await overdue.requests_of(responsible, 1)
+        if not requests or await platform.office.get(REMINDERS, key):
+            return 0
+        sent = await self._remind(requests[0], await overdue.count_of(responsible) - 1)
+        if sent:
+            await platform.office.put(REMINDERS, key, {}, expires_at=platform.clock() + REMINDER_LIFETIME)
+        return sent
 
     async def _remind(self, loaded: Loaded[Any], others: int) -> int:
         command = RemindResponsible(self.head.staff, others)
