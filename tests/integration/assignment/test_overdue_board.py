@@ -13,7 +13,7 @@ import pytest
 from shared.contracts.assignment import ReminderRequested
 from shared.contracts.verification import RequestClaimed
 from tests.support.domain.given_when_then import REQUEST
-from tests.support.domain.request_events import NURLAILA, verified
+from tests.support.domain.request_events import NURLAILA, verified, withdrawn
 from tests.support.services.assignment_pages import API, advance_to, page, send, visible_text
 from tests.support.services.services_harness import request_id, submission
 from tests.support.services.staff_harness import StaffHarness, staff_harness
@@ -121,6 +121,21 @@ async def test_a_reminder_is_requested_once_a_day_at_most(harness: StaffHarness)
     await harness.sign_in_again_after(days=3)
     assert (await harness.post("hasan", f"{API}/{REQUEST}/reminder")).status_code == 200
     assert len([one for one in await harness.events("assignment") if isinstance(one.fact, ReminderRequested)]) == 2
+
+
+async def test_staff_are_reminded_once_a_day_whatever_became_of_that_request(harness: StaffHarness):
+    await fill(harness)
+    shown = await page(harness, "hasan", BOARD)
+    await send(harness, "hasan", BOARD, shown, responsible="role:officer")
+    fact = (await harness.events("assignment", request_id(2)))[-1].fact
+    assert isinstance(fact, ReminderRequested)
+    assert fact.responsible == "role:officer"
+    await harness.publish(withdrawn, subject=request_id(2))
+    again = await send(harness, "hasan", BOARD, shown, responsible="role:officer", _key="another")
+    assert again.headers["location"] == f"{BOARD}?done=reminded_before"
+    await harness.sign_in_again_after(days=3)
+    later = await send(harness, "hasan", BOARD, await page(harness, "hasan", BOARD), responsible="role:officer")
+    assert later.headers["location"] == f"{BOARD}?done=reminded&count=1"
 
 
 async def test_what_is_in_time_is_not_reminded_of(harness: StaffHarness):
