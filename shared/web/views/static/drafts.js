@@ -12,7 +12,9 @@
   const controls = (form) => [...form.elements].filter((one) => one.name && !one.name.startsWith("_") && one.matches("input:not([type=hidden],[type=file],[type=submit],[type=button]), textarea, select"));
   const isChoice = (one) => one.type === "radio" || one.type === "checkbox";
   const read = (form) => controls(form).filter((one) => !isChoice(one) || one.checked).map((one) => [one.name, one.value]);
-  const nameOf = (form) => own + new URL(form.action).pathname + " " + form.id + " " + (form.elements.round?.value ?? "");
+  /* Not form.action, which is the control of this name where there is one. */
+  const pathOf = (form) => new URL(form.getAttribute("action") ?? "", location.href).pathname;
+  const nameOf = (form) => own + pathOf(form) + " " + form.id + " " + (form.elements.round?.value ?? "");
   const load = (name) => { try { return JSON.parse(store.getItem(name)); } catch { return null; } };
   const same = (some, others) => JSON.stringify(some) === JSON.stringify(others);
 
@@ -32,8 +34,8 @@
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (new URL(form.action).pathname === signOut) Object.keys(store).filter((name) => name.startsWith(own)).forEach((name) => store.removeItem(name));
-    if (forms.includes(form)) sessionStorage.setItem(SENT, JSON.stringify({ name: nameOf(form), key: form.elements._key?.value, path: new URL(form.action).pathname }));
+    if (pathOf(form) === signOut) Object.keys(store).filter((name) => name.startsWith(own)).forEach((name) => store.removeItem(name));
+    if (forms.includes(form)) sessionStorage.setItem(SENT, JSON.stringify({ name: nameOf(form), key: form.elements._key?.value, path: pathOf(form) }));
   });
 
   const fillIn = (form, fields) => {
