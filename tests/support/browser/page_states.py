@@ -10,6 +10,7 @@ from itertools import chain
 from playwright.sync_api import expect
 
 from tests.support.browser.browser_sessions import BrowserSession
+from tests.support.browser.email_links import open_contact_link
 from tests.support.browser.sample_requests import ODD_NUMBER, PARKED, SampleRequests
 from tests.support.browser.upload_page_states import (
     complete_file_failed,
@@ -25,6 +26,7 @@ from tests.support.e2e.server_session import SubmittedRequest
 
 OpenPage = Callable[[BrowserSession, SampleRequests], None]
 NOTE = "Halaman 2 belum memuat tanda tangan dan cap Kepala Dinas."
+NEW_EMAIL = "alamat.baru@dishub.example"
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,15 @@ def step_gone(session: BrowserSession, samples: SampleRequests) -> None:
     opens(session, samples.asked["completed"], "keberatan")
 
 
+def contact_confirmed(session: BrowserSession, samples: SampleRequests) -> None:
+    """Request another email address, and open the link in the email to it."""
+    opens(session, samples.asked["submitted"], "kontak")
+    field(session.page, "Alamat surel").fill(NEW_EMAIL)
+    session.page.get_by_role("button", name="Kirim Konfirmasi").click()
+    expect(session.page.get_by_role("status").filter(has_text="surel konfirmasi")).to_be_visible()
+    open_contact_link(session, NEW_EMAIL)
+
+
 def sign_in_refused(session: BrowserSession, samples: SampleRequests) -> None:
     session.open("/masuk")
     field(session.page, "Nama pengguna").fill("nurlaila")
@@ -213,6 +224,20 @@ def officer_news(session: BrowserSession, samples: SampleRequests) -> None:
     Officer(session).listen()
     samples.site.harness.submitted().wait_for_status("submitted")
     expect(session.page.get_by_role("status").filter(has_text="perubahan baru")).to_be_visible()
+
+
+def officer_claimed(session: BrowserSession, samples: SampleRequests) -> None:
+    """Claim a request that is ticked in the queue."""
+    session.open("/verifikasi")
+    session.page.locator(f"tr[data-id='{samples.odd.id}']").get_by_role("checkbox").check()
+    session.page.get_by_role("group", name="Untuk yang dipilih").get_by_role("button", name="Ambil").click()
+    expect(session.page).to_have_url(re.compile("/verifikasi/massal$"))
+
+
+def phrases_refused(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open("/kalimat")
+    field(session.page, "Kalimat").last.fill("Kalimat tanpa judul dan singkatan.")
+    refused(session, "Simpan Kalimat")
 
 
 def head_advised(session: BrowserSession, samples: SampleRequests) -> None:
@@ -275,6 +300,7 @@ PUBLIC: dict[str, OpenPage] = {
     "correct refused": followed("submitted", "perbaiki", press="Simpan Perbaikan"),
     "contact": followed("submitted", "kontak"),
     "contact refused": followed("submitted", "kontak", press="Kirim Konfirmasi"),
+    "contact confirm": contact_confirmed,
     "answer": followed("on_hold", "jawab"),
     "answer refused": followed("on_hold", "jawab", press="Kirim Jawaban"),
     "confirm": followed("delivered", "konfirmasi"),
@@ -308,6 +334,9 @@ OFFICER: dict[str, OpenPage] = {
     "officer request conflict": moving("submitted", "withdrawal", "/verifikasi/{id}", "Kembalikan untuk Dilengkapi"),
     "officer recommend": of("/verifikasi/{id}/rekomendasi", "submitted"),
     "officer recommend refused": of("/verifikasi/{id}/rekomendasi", "submitted", press="Rekomendasikan Penolakan"),
+    "officer team": of("/verifikasi/{id}/tim", "submitted"),
+    "officer team refused": of("/verifikasi/{id}/tim", "submitted", press="Simpan Catatan"),
+    "officer bulk claimed": officer_claimed,
     "officer not found": at("/verifikasi/00000000-0000-4000-8000-000000000000"),
     "officer elsewhere": at("/penugasan"),
 }
@@ -321,6 +350,15 @@ HEAD: dict[str, OpenPage] = {
     "head overdue": at("/lewat-batas"),
     "head target": of("/penugasan/{id}/target", "in_progress"),
     "head target refused": of("/penugasan/{id}/target", "in_progress", press="Ubah Target"),
+    "head bulk appoint": of("/penugasan/massal?action=assignment&ids={id}", "verified"),
+    "head bulk appoint refused": of(
+        "/penugasan/massal?action=assignment&ids={id}", "verified", press="Tunjuk penanggung jawab"
+    ),
+    "head bulk replace": of("/penugasan/massal?action=reassignment&ids={id}", "in_progress"),
+    "head notes": of("/penugasan/{id}/catatan", "in_progress"),
+    "head notes refused": of("/penugasan/{id}/catatan", "in_progress", press="Simpan Catatan"),
+    "head phrases": at("/kalimat"),
+    "head phrases refused": phrases_refused,
     "head notifications": at("/akun-saya/notifikasi"),
     "head load": at("/beban-kerja"),
     "head dashboard": at("/dasbor"),
@@ -350,6 +388,7 @@ LEAD: dict[str, OpenPage] = {
     "lead deliver": of("/pekerjaan/{id}/serahkan", "in_progress"),
     "lead deliver file failed": deliver_file_failed,
     "lead deliver refused": of("/pekerjaan/{id}/serahkan", "in_progress", press="Serahkan Dokumen"),
+    "lead notes": of("/pekerjaan/{id}/catatan", "in_progress"),
     "lead request delivered": of("/pekerjaan/{id}", "delivered"),
     "lead request completed": of("/pekerjaan/{id}", "completed"),
 }
