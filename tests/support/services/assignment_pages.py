@@ -51,7 +51,7 @@ async def send(
     harness: StaffHarness, who: str, path: str, form: httpx.Response, files: Any = None, /, **fields: Any
 ) -> httpx.Response:
     """Submit the form of a page with these fields to `path`."""
-    data = {**hidden_fields(form), **fields}
+    data = {**hidden_fields(form, path), **fields}
     given = {name: value for name, value in data.items() if value is not None}
     async with harness.http as client:
         return await client.post(path, data=given, files=files, headers={"Cookie": f"simpul=token of {who}"})

@@ -147,9 +147,12 @@ class Browser:
         return await self.client.post(path, data=given, files=files)
 
 
-def hidden_fields(page: httpx.Response) -> Mapping[str, Any]:
-    """Return the hidden fields of the last form on the page; repeated fields as a list."""
-    form = page.text.rpartition("<form")[2] if "<form" in page.text else ""
+def hidden_fields(page: httpx.Response, path: str = "") -> Mapping[str, Any]:
+    """Return the hidden fields of the form that is sent to `path` or above it, else of the last one; repeated fields as a list."""
+    forms = page.text.split("<form")[1:]
+    actions = {match[1]: form for form in forms if (match := re.search(r'^[^>]* action="([^"]+)"', form))}
+    action = max((one for one in actions if path.startswith(one)), key=len, default="")
+    form = actions[action] if action else forms[-1] if forms else ""
     found: dict[str, list[str]] = {}
     for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form):
         found.setdefault(name, []).append(value)
