@@ -6,6 +6,7 @@ import contextlib
 import re
 import time
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default
 
 from playwright.sync_api import TimeoutError as TooLate
@@ -34,13 +35,12 @@ def arrived(site: SiteUnderTest) -> set[tuple[str, int]]:
 
 
 def open_contact_link(session: BrowserSession, address: str) -> None:
-    """Open the link that confirms this address, from the folder of stored emails."""
+    """Open the link of the email that confirms this address."""
     found: list[str] = []
 
     def there() -> bool:
-        for path in (session.site.harness.server.data / "mail").glob("*.eml"):
-            letter = message_from_bytes(path.read_bytes(), policy=default)
-            part = letter.get_body(("plain",)) if address in str(letter["To"]) else None
+        for email in _emails_to(session.site, address):
+            part = email.get_body(("plain",))
             found.extend(
                 re.findall(r"http://[^/]+(/lacak/\S+/kontak/\d+\?kode=\S+)", part.get_content() if part else "")
             )
@@ -48,6 +48,15 @@ def open_contact_link(session: BrowserSession, address: str) -> None:
 
     session.until(there)
     session.open(found[0])
+
+
+def _emails_to(site: SiteUnderTest, address: str) -> list[EmailMessage]:
+    """Return the emails to this address, from the SMTP server or from the folder of stored emails."""
+    if site.inbox is not None:
+        return site.inbox.to(address)
+    stored = (site.harness.server.data / "mail").glob("*.eml")
+    emails = [message_from_bytes(path.read_bytes(), policy=default) for path in stored]
+    return [email for email in emails if address in str(email["To"])]
 
 
 def _link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
