@@ -107,7 +107,7 @@ async def test_text_beside_small_files_is_returned_after_the_session_ended(desk:
     async with desk.http as client:
         answer = await client.post(
             f"{WORK}/serahkan",
-            data={**hidden_fields(shown), "summary": "Data tersinkron."},
+            data={**hidden_fields(shown, f"{WORK}/serahkan"), "summary": "Data tersinkron."},
             files=[("documents", ("laporan.pdf", a_pdf(1)))],
             headers=headers,
         )
