@@ -126,9 +126,11 @@ async def test_the_tracking_page_shows_the_configured_office_contact(tmp_path: P
         async with intake_harness(tmp_path / str(len(settings)), **settings) as intake, intake.client() as client:
             mine = await intake.new_applicant()
             page = (await client.get(f"/lacak/{mine.number}", headers={"Cookie": f"lacak={mine.token}"})).text
-        assert ("Hubungi kami" in page) == bool(settings)
+        assert "<h2>Perlu bantuan?</h2>" in page
+        assert "Sebutkan nomor registrasi Anda." in page
         assert ('href="tel:0921123456"' in page) == bool(settings)
-        assert ('href="mailto:layanan@kantor.example"' in page) == bool(settings)
+        assert (f'href="mailto:layanan@kantor.example?subject={mine.number}"' in page) == bool(settings)
+        assert ("mailto:" in page) == bool(settings)
         assert ("Jalan Contoh 1, Maba" in page) == bool(settings)
 
 
