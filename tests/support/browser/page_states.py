@@ -388,6 +388,7 @@ LEAD: dict[str, OpenPage] = {
     "lead deliver": of("/pekerjaan/{id}/serahkan", "in_progress"),
     "lead deliver file failed": deliver_file_failed,
     "lead deliver refused": of("/pekerjaan/{id}/serahkan", "in_progress", press="Serahkan Dokumen"),
+    "lead documents": of("/pekerjaan/{id}/lihat", "in_progress"),
     "lead notes": of("/pekerjaan/{id}/catatan", "in_progress"),
     "lead request delivered": of("/pekerjaan/{id}", "delivered"),
     "lead request completed": of("/pekerjaan/{id}", "completed"),
