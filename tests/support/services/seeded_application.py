@@ -68,6 +68,8 @@ class SeededApplication:
             "name": "simpul.css",
             "message_id": "00000000-0000-4000-8000-000000000000",
             "letter_id": "intake:0",
+            "kind": "csv",
+            "change": "0",
         }
 
 
