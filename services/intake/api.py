@@ -157,7 +157,11 @@ async def change_contact(
     return await intake.change_contact(context, loaded, body, client_network(client_address(request)))
 
 
-@router.post("/requests/{number}/contact/confirmation", response_model=CommandResponse)
+@router.post(
+    "/requests/{number}/contact/confirmation",
+    response_model=CommandResponse,
+    responses={403: {"description": "The code is not that of the change"}},
+)
 async def confirm_contact(
     body: ContactConfirmationBody, loaded: TrackedRequest, intake: Intake, context: Context
 ) -> dict[str, Any]:

@@ -60,10 +60,19 @@ class PhrasesBody(RequestBody):
         return items
 
 
+class PhraseResponse(BaseModel):
+    """A stored sentence."""
+
+    shortcut: str
+    title: str
+    text: str
+    use: PhraseUse
+
+
 class PhrasesResponse(BaseModel):
     """All sentences in their order; `version` is 0 while they are the initial ones."""
 
-    items: list[Phrase]
+    items: list[PhraseResponse]
     version: int
 
 
@@ -100,10 +109,13 @@ router = APIRouter(route_class=GuardedRoute, tags=["office"])
 async def list_phrases(request: Request) -> dict[str, Any]:
     """List the ready-made sentences."""
     items, version = await load_phrases(platform_of(request).office)
-    return {"items": items, "version": version}
+    return {"items": [phrase.model_dump() for phrase in items], "version": version}
 
 
 @router.put("/api/phrases", response_model=PhrasesResponse)
 async def replace_phrases(body: PhrasesBody, _editor: Editor, request: Request) -> dict[str, Any]:
     """Replace all ready-made sentences."""
-    return {"items": list(body.items), "version": await save_phrases(platform_of(request).office, body)}
+    return {
+        "items": [phrase.model_dump() for phrase in body.items],
+        "version": await save_phrases(platform_of(request).office, body),
+    }
