@@ -12,7 +12,7 @@ from shared.contracts.facts import ChecklistItem, Verdict
 from shared.contracts.lifecycle import Status
 from shared.runtime.request_columns import SORT_COLUMNS, RequestFilters
 from shared.web.api.bulk import BulkBody
-from shared.web.api.commands import CommandResponse, OptionalText, Text
+from shared.web.api.commands import CommandResponse, Text
 from shared.web.api.request_lists import RequestListQuery, page_values
 from shared.web.api.serializers import (
     ChecklistItemResponse,
@@ -21,7 +21,7 @@ from shared.web.api.serializers import (
     RequestSummaryResponse,
 )
 from shared.web.api.validation import RequestBody
-from shared.web.forms.text_fields import STRIP_INVISIBLE
+from shared.web.forms.text_fields import CLEAN_PARAGRAPHS, STRIP_INVISIBLE
 from shared.web.views.labels import WARNING_MESSAGES
 from shared.web.views.words import load_words
 
@@ -32,7 +32,7 @@ OPEN_LIST, ALL_LIST, ADVISED_LIST = "open", "all", "advised"
 
 QUEUE_SORTS: Mapping[str, str] = {**SORT_COLUMNS, "received_at": "received_at", "claimed_by": "claimed_by"}
 
-Note = Annotated[OptionalText, Field(max_length=500)]
+Note = Annotated[str, Field(max_length=500), CLEAN_PARAGRAPHS]
 
 
 class QueueFilter(RequestListQuery):

@@ -14,7 +14,7 @@ from shared.web.forms.text_fields import STRIP_INVISIBLE
 
 MAX_BULK = 100
 
-RequestId = Annotated[str, STRIP_INVISIBLE, Field(min_length=1, max_length=64)]
+RequestId = Annotated[str, Field(min_length=1, max_length=64), STRIP_INVISIBLE]
 
 
 class BulkBody(RequestBody):

@@ -109,6 +109,10 @@ def _too_long(context: ErrorContext, value: Any) -> str:
     return f"Tulis paling banyak {context['max_length']} huruf. Sekarang {_length(value)}."
 
 
+def _wrong_pattern(_context: ErrorContext, value: Any) -> str:
+    return REQUIRED_MESSAGE if _length(value) == 0 else "Cara penulisannya belum sesuai."
+
+
 def _too_few(context: ErrorContext, _value: Any) -> str:
     return f"Isi paling sedikit {context['min_length']}. Sekarang baru {context['actual_length']}."
 
@@ -139,7 +143,7 @@ _MESSAGES: Mapping[str, str | Callable[[ErrorContext, Any], str]] = {
     "string_unicode": "Teks ini memuat karakter yang tidak sah.",
     "string_too_short": _too_short,
     "string_too_long": _too_long,
-    "string_pattern_mismatch": "Cara penulisannya belum sesuai.",
+    "string_pattern_mismatch": _wrong_pattern,
     "too_short": _too_few,
     "too_long": _too_many,
     "enum": _choose_one,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from shared.identity.accounts import Role
 from shared.identity.service import Principal
 from shared.office.port import EntryConflict, OfficeStore
 from shared.web.api.problems import Problem
-from shared.web.api.validation import InputModel, RequestBody
+from shared.web.api.validation import REQUIRED_MESSAGE, InputModel, RequestBody
 from shared.web.auth.access import GuardedRoute, signed_in
 from shared.web.dependencies import platform_of
 from shared.web.forms.text_fields import CLEAN_LINE, CLEAN_PARAGRAPHS, STRIP_INVISIBLE
@@ -20,7 +21,7 @@ from shared.web.views.rendering import shared_templates
 
 COLLECTION, KEY = "phrases", "all"
 MAX_PHRASES = 100
-SHORTCUT_PATTERN = "^[a-z0-9][a-z0-9-]{0,19}$"
+SHORTCUT = re.compile("^[a-z0-9][a-z0-9-]{0,19}$")
 READERS = signed_in(Role.OFFICER, Role.STRUCTURAL, Role.TECHNICAL, Role.ADMIN)
 EDITORS = signed_in(Role.STRUCTURAL, Role.ADMIN)
 Editor = Annotated[Principal, Depends(EDITORS)]
@@ -36,12 +37,23 @@ class PhraseUse(StrEnum):
     REJECTION = "rejection"
 
 
+def _validate_shortcut(shortcut: str) -> str:
+    if not SHORTCUT.fullmatch(shortcut):
+        raise ValueError(_texts.shortcut_pattern if shortcut else REQUIRED_MESSAGE)
+    return shortcut
+
+
 class Phrase(InputModel):
     """A sentence; `::shortcut` in a field is replaced by its text."""
 
-    shortcut: Annotated[str, STRIP_INVISIBLE, Field(pattern=SHORTCUT_PATTERN)]
-    title: Annotated[str, CLEAN_LINE, Field(min_length=1, max_length=80)]
-    text: Annotated[str, CLEAN_PARAGRAPHS, Field(min_length=1, max_length=500)]
+    shortcut: Annotated[
+        str,
+        Field(json_schema_extra={"pattern": SHORTCUT.pattern}),
+        STRIP_INVISIBLE,
+        AfterValidator(_validate_shortcut),
+    ]
+    title: Annotated[str, Field(min_length=1, max_length=80), CLEAN_LINE]
+    text: Annotated[str, Field(min_length=1, max_length=500), CLEAN_PARAGRAPHS]
     use: PhraseUse
 
 
