@@ -55,6 +55,7 @@ def present_request(state: State, day: date) -> dict[str, Any]:
         "record_number": state.delivery.record_number if state.delivery else None,
         "deadlines": deadlines(state),
         "survey_open": is_survey_open(state, day),
+        "contact_unconfirmed": state.requested_contact is not None,
     }
 
 

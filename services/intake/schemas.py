@@ -206,7 +206,8 @@ class DeadlinesResponse(BaseModel):
 class TrackedRequestResponse(BaseModel):
     """A request as its applicant sees it; the employee number is masked.
 
-    The fields of the form are absent once they are no longer stored.
+    The fields of the form are absent once they are no longer stored. `contact_unconfirmed` is true while a new email
+    address or phone waits for its confirmation.
     """
 
     id: str
@@ -238,3 +239,4 @@ class TrackedRequestResponse(BaseModel):
     record_number: str | None
     deadlines: DeadlinesResponse
     survey_open: bool
+    contact_unconfirmed: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ from services.intake.domain.resubmission import apply_changes, removed_document_
 from services.intake.domain.state import State
 from shared.calendar import end_of_day, today
 from shared.contracts.envelope import Event
-from shared.contracts.facts import Fact
+from shared.contracts.facts import ChecklistItem, Fact
 from shared.contracts.intake import (
     ApplicantAnswered,
     ContactChanged,
@@ -87,8 +87,12 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
         raise conflict(state.status, state.history)
     fact: Fact
     match command:
-        case SubmitRequest() | ResubmitRequest() | CorrectRequest() | ChangeContact() | ConfirmContact():
-            fact = _decide_form(state, command, now)
+        case ResubmitRequest() | CorrectRequest():
+            return _change_form(state, command, now)
+        case SubmitRequest():
+            fact = _submit(command, now)
+        case ChangeContact() | ConfirmContact():
+            fact = _decide_contact(state, command)
         case WithdrawRequest(reason=reason):
             fact = RequestWithdrawn(reason=_require_text(reason, "reason_missing"))
         case AnswerQuestion(text=text):
@@ -135,21 +139,6 @@ def _decide_handover(
     return HandoverConfirmed(delivery=delivery, automatic=automatic, survey_until=until)
 
 
-FormCommand = SubmitRequest | ResubmitRequest | CorrectRequest | ChangeContact | ConfirmContact
-
-
-def _decide_form(state: State, command: FormCommand, now: datetime) -> Fact:
-    match command:
-        case SubmitRequest():
-            return _submit(command, now)
-        case ResubmitRequest():
-            return _resubmit(state, command, now)
-        case CorrectRequest():
-            return _correct(state, command, now)
-        case ChangeContact() | ConfirmContact():
-            return _decide_contact(state, command)
-
-
 def _submit(command: SubmitRequest, now: datetime) -> RequestSubmitted:
     form = Form(
         command.applicant, command.description, command.scope, command.letter, command.documents, command.warnings
@@ -157,25 +146,41 @@ def _submit(command: SubmitRequest, now: datetime) -> RequestSubmitted:
     return RequestSubmitted(number=command.number, **_form_fields(validate_form(form, today(now))))
 
 
-def _resubmit(state: State, command: ResubmitRequest, now: datetime) -> RequestResubmitted:
-    if state.form is None or state.returned is None:
+def _change_form(state: State, command: ResubmitRequest | CorrectRequest, now: datetime) -> list[Fact]:
+    """Change the form; another email address takes effect only when it has been confirmed."""
+    before = state.form
+    if before is None:
         raise conflict(state.status, state.history)
-    number = state.course.round + 1
-    failed = [verdict.item for verdict in state.returned.failed]
-    form = validate_form(apply_changes(state.form, command, failed, number), today(now))
-    return RequestResubmitted(round=number, replaced=removed_document_ids(state.form, form), **_form_fields(form))
+    number, failed = _round_and_failed_items(state, command)
+    requested = validate_form(apply_changes(before, command, failed, number), today(now))
+    form, facts = _keep_email(before, requested), list[Fact]()
+    changed = {"round": number, "replaced": removed_document_ids(before, form), **_form_fields(form)}
+    if isinstance(command, ResubmitRequest):
+        facts.append(RequestResubmitted(**changed))
+    elif form != before:
+        facts.append(RequestCorrected(**changed))
+    if form != requested:
+        facts.append(ContactChangeRequested(change=state.contact_change + 1, applicant=requested.applicant))
+    if not facts:
+        raise Refusal("nothing_changed")
+    return facts
 
 
-def _correct(state: State, command: CorrectRequest, now: datetime) -> RequestCorrected:
-    if state.form is None:
-        raise conflict(state.status, state.history)
+def _round_and_failed_items(
+    state: State, command: ResubmitRequest | CorrectRequest
+) -> tuple[int, tuple[ChecklistItem, ...]]:
+    """Return the round of the changed form, and the items that the changes must address."""
+    if isinstance(command, ResubmitRequest):
+        if state.returned is None:
+            raise conflict(state.status, state.history)
+        return state.course.round + 1, tuple(verdict.item for verdict in state.returned.failed)
     if state.active_claim is not None:
         raise Refusal("being_checked", at=state.active_claim.at)
-    number = state.course.round
-    form = validate_form(apply_changes(state.form, command, (), number), today(now))
-    if form == state.form:
-        raise Refusal("nothing_changed")
-    return RequestCorrected(round=number, replaced=removed_document_ids(state.form, form), **_form_fields(form))
+    return state.course.round, ()
+
+
+def _keep_email(before: Form, after: Form) -> Form:
+    return replace(after, applicant=after.applicant.model_copy(update={"email": before.applicant.email}))
 
 
 def _decide_contact(state: State, command: ChangeContact | ConfirmContact) -> ContactChangeRequested | ContactChanged:

@@ -164,6 +164,7 @@ async def test_a_new_address_is_used_after_it_was_confirmed_from_there(
     asked = await applicant.send("kontak", page, email="baru@dishub.example", phone="0811 2222 333")
     assert redirects_to_tracking(asked, applicant, "kontak")
     assert "rahmat@dishub.example" in (await applicant.page("diterima")).text
+    assert "yang baru belum berlaku" in (await applicant.page("")).text
     link = intake.platform.tracking.contact_link(applicant.client.id, applicant.client.number, 1)
     async with intake.client() as client:
         elsewhere = Browser(client)
@@ -176,6 +177,7 @@ async def test_a_new_address_is_used_after_it_was_confirmed_from_there(
         assert confirmed.headers["location"] == f"{applicant.path()}?sudah=kontak-baru"
         tracked = await elsewhere.get(confirmed.headers["location"])
         assert "Surel atau HP pemohon diganti" in tracked.text
+        assert "yang baru belum berlaku" not in tracked.text
         again = await elsewhere.get(link)
         assert (again.status_code, "tidak berlaku lagi" in again.text) == (409, True)
     receipt = (await applicant.page("diterima")).text

@@ -200,6 +200,9 @@ async def test_a_request_is_corrected_until_somebody_begins_to_check_it(intake: 
     assert (seen["position"], seen["round"], seen["name"]) == ("Arsiparis", 1, FORM["name"])
     assert [document["name"] for document in seen["documents"]] == ["Kamus data.docx", "Alur.png", "Surat baru.pdf"]
     assert [line["event"] for line in seen["timeline"]] == ["RequestSubmitted", "RequestCorrected"]
+    assert not seen["contact_unconfirmed"]
+    moved = await applicant.patch(data={"email": "baru@dishub.example"}, files=no_file)
+    assert (moved.status_code, (await applicant.get()).json()["contact_unconfirmed"]) == (200, True)
     bad = await applicant.patch(data={"email": "x", "colour": "red"}, files=no_file)
     assert set(errors(bad)) == {"email", "colour"}
     stored = intake.stored_documents

@@ -274,7 +274,12 @@ async def test_a_request_is_found_by_its_corrected_address(intake: IntakeHarness
     await intake.publish(applicant.id, story.returned_for(ChecklistItem.FORM))
     moved = await applicant.post("/resubmission", files=[("email", (None, "rahmat@pindah.example"))])
     assert moved.status_code == 200, moved.text
+    code = intake.platform.tracking.contact_code(applicant.id, 1)
     async with intake.client() as client:
+        await client.post("/api/links", json={"email": "rahmat@pindah.example"})
+        assert await requests_with_link_requested(intake) == set(), "the address is not confirmed yet"
+        confirmed = await applicant.post("/contact/confirmation", json={"change": 1, "code": code})
+        assert confirmed.status_code == 200
         await client.post("/api/links", json={"email": "rahmat@dishub.example"})
         assert await requests_with_link_requested(intake) == set()
         await client.post("/api/links", json={"email": "rahmat@pindah.example"})

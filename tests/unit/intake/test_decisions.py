@@ -148,6 +148,30 @@ def test_a_new_contact_takes_effect_when_it_is_confirmed():
     assert refusal_of(INTAKE, after, ConfirmContact(1)).code == "contact_outdated"
 
 
+@pytest.mark.parametrize(
+    ("command", "earlier", "kind"),
+    [(CorrectRequest, (), i.RequestCorrected), (ResubmitRequest, (returned,), i.RequestResubmitted)],
+)
+def test_another_address_in_a_changed_form_takes_effect_when_it_is_confirmed(
+    command: type[CorrectRequest | ResubmitRequest], earlier: tuple[Fact, ...], kind: type[Fact]
+):
+    state = given(INTAKE, submitted, *earlier)
+    changed, asked = decide_facts(state, command("Baru", email="baru@dishub.example", documents=(NEW_LETTER,)))
+    assert isinstance(changed, kind)
+    assert isinstance(asked, i.ContactChangeRequested)
+    waiting = given(INTAKE, submitted, *earlier, changed, asked)
+    assert waiting.form
+    assert (waiting.form.applicant.email, waiting.form.applicant.name) == ("rahmat@dishub.example", "Baru")
+    confirmed = given(INTAKE, submitted, *earlier, changed, asked, *decide_facts(waiting, ConfirmContact(1)))
+    assert confirmed.form
+    assert (confirmed.form.applicant.email, confirmed.form.applicant.name) == ("baru@dishub.example", "Baru")
+
+
+def test_a_correction_of_the_address_alone_only_asks_for_its_confirmation():
+    [asked] = decide_facts(given(INTAKE, submitted), CorrectRequest(email="baru@dishub.example"))
+    assert isinstance(asked, i.ContactChangeRequested)
+
+
 def test_only_the_latest_contact_can_be_confirmed():
     state = given(INTAKE, submitted)
     assert refusal_of(INTAKE, state, ConfirmContact(1)).code == "contact_outdated"
