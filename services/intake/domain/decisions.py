@@ -99,10 +99,8 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
             fact = ApplicantAnswered(pause=state.course.pause, text=_require_text(text, "text_missing"))
         case AnswerSurvey():
             fact = _answer_survey(state, command, now)
-        case MailLink() if _link_requested_recently(state, now, rules):
-            return []
         case MailLink():
-            fact = TrackingLinkRequested()
+            return [] if _link_requested_recently(state, now, rules) else [TrackingLinkRequested()]
         case ExpireRequest():
             _require_due(state, now)
             fact = RequestExpired(round=state.course.round)
