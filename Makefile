@@ -1,6 +1,6 @@
 # `make` lists the commands.
 .DEFAULT_GOAL := help
-.PHONY: help run test engines containers check lint format coverage faults bench bench-pages bench-move pictures html docs openapi fonts lock clean
+.PHONY: help run test engines containers check lint format coverage faults bench bench-store bench-pages bench-move pictures html docs openapi fonts lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -55,6 +55,10 @@ faults: $(DEV_READY) ## kill services and engines under load and check the resul
 
 bench: $(DEV_READY) ## measure lifecycles per second against baseline servers, into docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-store: $(DEV_READY) ## fill the empty folder DIR with REQUESTS of two years; PASSWORD of its accounts, SEED, ARGS
+	@$(BIN)/python -m bench.store $(DIR) $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(PASSWORD),--password '$(PASSWORD)') $(ARGS)
 
 bench-pages: $(DEV_READY) ## measure page weights and times to first byte, into docs/benchmarks.md
 	@$(BIN)/python -m bench.page_weight

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.data_folder import fill
 from bench.machine import describe_machine
 from bench.report import MOVE, PAGE, with_section
+from bench.store import StorePlan, fill, midnight
+from shared.settings import load_settings
 from tests.support.distributed.deployment import engines
 
 SIMPUL = (sys.executable, "-m", "simpul")
@@ -95,15 +96,13 @@ def benchmark_section(folder: Path, engine_settings: dict[str, str]) -> str:
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="bench.move", description=__doc__)
     arguments.add_argument("--requests", type=int, default=10_000)
-    arguments.add_argument(
-        "--folder", type=Path, help="a folder from bench.data_folder; by default a new one is created"
-    )
+    arguments.add_argument("--folder", type=Path, help="a folder from bench.store; by default a new one is created")
     options = arguments.parse_args()
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simpul-move-")))
         folder = options.folder or place / "data"
         if not folder.exists():
-            asyncio.run(fill(folder, options.requests))
+            asyncio.run(fill(load_settings(data=folder), StorePlan(options.requests, midnight(), own_documents=True)))
         settings = stack.enter_context(engines(place / "engines")).settings
         section = benchmark_section(folder, settings)
     print(section)

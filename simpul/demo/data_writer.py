@@ -4,31 +4,50 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 from shared.contracts.envelope import encode_event
 from shared.documents.port import DocumentStore
 from shared.eventlog.port import EventLog
 from shared.runtime.decider_runner import rebase
-from shared.storage.port import StateStore
+from shared.storage.port import StateStore, Write
 from simpul.generate.lifecycle_simulator import LifecycleSimulator
 
 
-async def write_requests(
-    log: EventLog, stores: Mapping[str, StateStore], simulators: Sequence[LifecycleSimulator]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class PastRecords:
+    """What some requests leave in the stores: the encoded events of each by subject, and the writes by service."""
+
+    events: list[tuple[str, list[bytes]]]
+    writes: dict[str, list[Write]]
+
+    def extend(self, other: PastRecords) -> None:
+        self.events.extend(other.events)
+        for name, writes in other.writes.items():
+            self.writes.setdefault(name, []).extend(writes)
+
+
+def records_of(simulators: Sequence[LifecycleSimulator]) -> PastRecords:
+    """Return what these requests leave in the stores. Their events are in the log, so the outbox stays empty."""
+    writes = {
+        name: [
+            simulator.runners[name].close(rebase(simulator.working_copies[name], 0))
+            for simulator in simulators
+            if simulator.working_copies[name].seen
+        ]
+        for name in (simulators[0].runners if simulators else ())
+    }
+    events = [(simulator.request, [encode_event(event) for event in simulator.events]) for simulator in simulators]
+    return PastRecords(events, writes)
+
+
+async def write_records(log: EventLog, stores: Mapping[str, StateStore], records: PastRecords) -> None:
     """Append the events of these requests, interleaved, and save their states; their documents must be stored already."""
-    for index in range(max((len(simulator.events) for simulator in simulators), default=0)):
-        events = [simulator.events[index] for simulator in simulators if index < len(simulator.events)]
-        await log.append([(event.subject, encode_event(event)) for event in events])
+    for index in range(max((len(events) for _, events in records.events), default=0)):
+        await log.append([(subject, events[index]) for subject, events in records.events if index < len(events)])
     for name, store in stores.items():
-        await store.save([_closed(simulator, name) for simulator in simulators if simulator.working_copies[name].seen])
-
-
-def _closed(simulator: LifecycleSimulator, name: str) -> Any:
-    """Return the write of a service's new record; its events are in the log, so the outbox stays empty."""
-    return simulator.runners[name].close(rebase(simulator.working_copies[name], 0))
+        await store.save(records.writes.get(name, ()))
 
 
 async def skip_to_end(log: EventLog, services: Sequence[str]) -> None:

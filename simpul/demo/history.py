@@ -16,7 +16,7 @@ from simpul.cli.context import current_settings, data_folder_lock, prepared_serv
 from simpul.cli.errors import Failed
 from simpul.cli.serve import create_initial_accounts
 from simpul.demo.accounts import DEMO_STAFF, create_or_reset
-from simpul.demo.data_writer import skip_to_end, store_documents, write_requests
+from simpul.demo.data_writer import records_of, skip_to_end, store_documents, write_records
 from simpul.demo.past_office import PastStaff, submission_times
 from simpul.demo.past_requests import PastRequest, past_request
 from simpul.registry import BUILDERS
@@ -90,7 +90,7 @@ async def write_history(
             stored |= contents.keys()
             # An interrupted batch is written to its end, because its events and its states belong together.
             writing = asyncio.ensure_future(
-                write_requests(platform.log, stores, [request.simulator for request in requests])
+                write_records(platform.log, stores, records_of([request.simulator for request in requests]))
             )
             try:
                 await asyncio.shield(writing)

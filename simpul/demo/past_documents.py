@@ -27,7 +27,7 @@ class PastDocuments:
 
     def __init__(self, sample: SampleRequest, request_id: str, *, shared: bool) -> None:
         self.contents: dict[str, bytes] = {}
-        self._sample, self._request_id, self._shared = sample, request_id, shared
+        self._sample, self.request_id, self._shared = sample, request_id, shared
 
     def letter(self, round_number: int = 1) -> DocumentRef:
         return self.make(DocumentKind.LETTER, sample_documents.letter, round_number)
@@ -37,14 +37,19 @@ class PastDocuments:
         makers = sample_documents.REQUIREMENTS[:count]
         return tuple(self.make(DocumentKind.REQUIREMENT, make, round_number) for make in makers)
 
+    def upload(self, make: Callable[[SampleRequest], Upload], round_number: int) -> Upload:
+        """Return the file of a document; the shared one is the same in every round."""
+        del round_number
+        return _shared_sample(make) if self._shared else make(self._sample)
+
     def make(self, kind: DocumentKind, make: Callable[[SampleRequest], Upload], round_number: int) -> DocumentRef:
         """Make a document of this round, or of this handover, and keep its content."""
-        upload = _shared_sample(make) if self._shared else make(self._sample)
-        name = f"{make.__name__}:{'' if self._shared else self._request_id}:{round_number}"
+        upload = self.upload(make, round_number)
+        name = f"{make.__name__}:{'' if self._shared else self.request_id}:{round_number}"
         key = str(uuid.uuid5(NAMESPACE, name))
         self.contents[key] = upload.content
         return DocumentRef(
-            id=str(uuid.uuid5(NAMESPACE, f"{self._request_id}:{make.__name__}:{round_number}")),
+            id=str(uuid.uuid5(NAMESPACE, f"{self.request_id}:{make.__name__}:{round_number}")),
             kind=kind,
             name=upload.name,
             size=len(upload.content),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -76,26 +77,36 @@ class PastStaff:
 def submission_times(
     months: int, now: datetime, calendar: WorkingCalendar, rng: random.Random
 ) -> Iterator[tuple[datetime, str]]:
-    """Yield when requests came in, in order, with their registration numbers: all of that many months, and this one so far."""
-    first, counts = today(now).replace(day=1), dict[int, int]()
+    """Return when requests came in, in order, with their registration numbers: all of that many months, and this one so far."""
+    first, times = today(now).replace(day=1), list[datetime]()
     for _ in range(months):
         first = (first - timedelta(days=1)).replace(day=1)
     while first <= today(now):
         following = (first + timedelta(days=31)).replace(day=1)
-        for at in sorted(_times_of_month(first, following, calendar, rng)):
-            if at < now:
-                counts[at.year] = counts.get(at.year, 0) + 1
-                yield at, f"INT-{at.year}-{counts[at.year]:06d}"
+        times += sorted(at for at in _times_of_month(first, following, calendar, rng) if at < now)
         first = following
+    return with_numbers(times)
+
+
+def with_numbers(times: Iterable[datetime]) -> Iterator[tuple[datetime, str]]:
+    """Yield ordered times of submission with the registration numbers that they got."""
+    counts: Counter[int] = Counter()
+    for at in times:
+        counts[at.year] += 1
+        yield at, f"INT-{at.year}-{counts[at.year]:06d}"
 
 
 def _times_of_month(first: date, following: date, calendar: WorkingCalendar, rng: random.Random) -> list[datetime]:
     busy = SEASON[first.month - 1] + rng.gauss(0, 0.08)
     count = round(MONTHLY_REQUESTS[0] + busy * (MONTHLY_REQUESTS[-1] - MONTHLY_REQUESTS[0]))
     days = [first + timedelta(days=number) for number in range((following - first).days)]
-    weights = [1.0 if calendar.is_working_day(day) else DAY_OFF_WEIGHT for day in days]
+    weights = [day_weight(day, calendar) for day in days]
     chosen = rng.choices(days, weights, k=min(max(count, MONTHLY_REQUESTS[0]), MONTHLY_REQUESTS[-1]))
     return [office_time(day, rng) for day in chosen]
+
+
+def day_weight(day: date, calendar: WorkingCalendar) -> float:
+    return 1.0 if calendar.is_working_day(day) else DAY_OFF_WEIGHT
 
 
 def office_time(day: date, rng: random.Random) -> datetime:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from services.assignment.domain import commands as assignment
@@ -30,10 +31,15 @@ from simpul.demo import past_office as texts
 from simpul.demo import sample_documents
 from simpul.demo.past_documents import PastDocuments
 from simpul.demo.past_office import PastStaff, next_office_time
-from simpul.demo.sample_requests import sample_request
+from simpul.demo.sample_requests import SampleRequest, sample_request
 from simpul.generate.lifecycle_simulator import LifecycleSimulator
 
 MAX_ROUNDS = 3
+
+DocumentsOf = Callable[[SampleRequest, str], PastDocuments]
+"""Makes the documents of a request from its sample and its id."""
+SHARED_DOCUMENTS: DocumentsOf = partial(PastDocuments, shared=True)
+OWN_DOCUMENTS: DocumentsOf = partial(PastDocuments, shared=False)
 
 
 class StepInFuture(Exception):
@@ -54,13 +60,13 @@ class PastRequest:
         index: int,
         submitted_at: datetime,
         number: str,
-        own_documents: bool = False,
+        documents: DocumentsOf = SHARED_DOCUMENTS,
     ) -> None:
         self.simulator = LifecycleSimulator(deciders, index, submitted_at)
         self._staff, self._calendar, self._now, self._number = staff, calendar, now, number
         self._rng = random.Random(f"{seed}:{number}")  # noqa: S311 - sample data, no secret
         self._sample = sample_request(seed, index, today(submitted_at))
-        self.documents = PastDocuments(self._sample, self.simulator.request, shared=not own_documents)
+        self.documents = documents(self._sample, self.simulator.request)
         self._officer, self._head = self._rng.choice(staff.officers), self._rng.choice(staff.heads)
         weights = (*texts.LEAD_WEIGHTS, *[1] * len(staff.leads))[: len(staff.leads)]
         [self._lead] = self._rng.choices(staff.leads, weights)
@@ -281,6 +287,6 @@ def past_request(
     request = PastRequest(deciders, staff, calendar, now, **which)
     request.run()
     if request.is_unchecked:
-        request = PastRequest(deciders, staff, calendar, now, **which, own_documents=True)
+        request = PastRequest(deciders, staff, calendar, now, **which, documents=OWN_DOCUMENTS)
         request.run()
     return request

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.data_folder import PASSWORD, STAFF, fill
+from bench.store import PASSWORD, STAFF, StorePlan, fill, midnight
 from shared.backends.platform import Platform
 from shared.backends.port import Backend
 from shared.clock import system_clock
 from shared.eventlog.port import LogRecord
 from shared.identity.service import IdentityService
 from shared.secrets import read_secret
+from shared.settings import load_settings
 from shared.storage.port import DeadLetter
 from simpul.registry import BUILDERS, build_services
 from tests.support.distributed.deployment import ServiceProcess
@@ -42,7 +43,7 @@ def few(tmp_path: Path) -> Path:
 
 
 def _filled(data: Path, requests: int) -> Path:
-    asyncio.run(fill(data, requests))
+    asyncio.run(fill(load_settings(mode="embedded", data=data), StorePlan(requests, midnight(), own_documents=True)))
     return data
 
 

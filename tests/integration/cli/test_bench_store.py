@@ -1,0 +1,60 @@
+"""`make bench-store`: generated stores agree with their log, and the same plan makes the same store."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.store import StorePlan, fill, make_batch, submissions
+from services.verification.projections import find_requests
+from shared.backends.platform import open_platform
+from shared.calendar import official_calendar, today
+from shared.settings import Settings
+from simpul.generate.lifecycle_simulator import build_deciders
+from tests.support.services.cli_harness import CommandLine
+
+UNTIL = datetime(2026, 11, 20, tzinfo=UTC)
+DENSE = StorePlan(requests=240, until=UNTIL, days=40)
+"""Enough requests per hour that most of them are copies of others."""
+
+
+async def test_the_states_of_a_generated_folder_are_those_that_follow_from_its_log(tmp_path: Path):
+    command_line = CommandLine(tmp_path)
+    statuses = await fill(Settings(data=command_line.data), DENSE, password="Kopra-Tembikar-Layar-41")
+    assert statuses.total() == 240
+    assert {"completed", "submitted", "in_progress"} <= statuses.keys()
+    verified = json.loads(command_line.simpul("events", "verify", "--json").stdout)
+    assert (verified["clean"], verified["trouble"]) == (True, [])
+    assert {service["documents"] for service in verified["services"]} == {240}
+
+    platform = open_platform(Settings(data=command_line.data))
+    try:
+        assert {account.username for account in await platform.accounts.accounts()} >= {
+            "petugas", "kepala", "teknis", "admin",
+        }  # fmt: skip
+        decider = build_deciders()["verification"]
+        store = platform.state_store("verification", decider.indexed_columns)
+        found = await store.find(find_requests(status="submitted", limit=100))
+        assert len(found.records) == statuses["submitted"]
+    finally:
+        await platform.close()
+
+
+def test_the_same_plan_makes_the_same_requests_with_numbers_and_applicants_of_their_own():
+    every = list(submissions(DENSE, official_calendar()))
+    made, again = make_batch(DENSE, every), make_batch(DENSE, every)
+    assert made.records == again.records
+    columns = [write.columns for write in made.records.writes["intake"]]
+    assert sorted(str(row["number"]) for row in columns) == [f"INT-2026-{count:06d}" for count in range(1, 241)]
+    assert len({row["email"] for row in columns}) == 240
+    ids = [json.loads(event)["id"] for _, events in made.records.events for event in events]
+    assert len(ids) == len(set(ids)) > 240 * 4
+
+
+def test_requests_come_in_over_two_years_and_seldom_on_a_holiday():
+    calendar = official_calendar()
+    days = [today(at) for _, (at, _) in submissions(StorePlan(5_000, UNTIL), calendar)]
+    assert 700 < (max(days) - min(days)).days < 730
+    assert max(days) < today(UNTIL)
+    assert 0.9 < sum(map(calendar.is_working_day, days)) / len(days) < 1
