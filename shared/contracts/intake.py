@@ -12,42 +12,35 @@ class IntakeFact(Fact):
     owner: ClassVar[str] = "intake"
 
 
-class RequestSubmitted(IntakeFact):
+class FormFact(IntakeFact):
+    """The whole form, as it is after the fact."""
+
+    applicant: Applicant
+    description: str
+    scope: Scope
+    letter: Letter
+    documents: tuple[DocumentRef, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class RequestSubmitted(FormFact):
     """A new request with all that was submitted."""
 
     number: str
-    applicant: Applicant
-    description: str
-    scope: Scope
-    letter: Letter
-    documents: tuple[DocumentRef, ...]
-    warnings: tuple[str, ...] = ()
 
 
-class RequestResubmitted(IntakeFact):
+class RequestResubmitted(FormFact):
     """The request after the applicant completed it; `replaced` holds the ids of the documents that were replaced."""
 
     round: int
-    applicant: Applicant
-    description: str
-    scope: Scope
-    letter: Letter
-    documents: tuple[DocumentRef, ...]
     replaced: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
-class RequestCorrected(IntakeFact):
-    """The whole form after the applicant corrected it in this round, before anybody checked it; `replaced` as above."""
+class RequestCorrected(FormFact):
+    """The form after the applicant corrected it in this round, before anybody checked it; `replaced` as above."""
 
     round: int
-    applicant: Applicant
-    description: str
-    scope: Scope
-    letter: Letter
-    documents: tuple[DocumentRef, ...]
     replaced: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 class ContactChangeRequested(IntakeFact):

@@ -22,9 +22,8 @@ from shared.contracts.facts import Applicant, DocumentRef, Letter, Scope, Staff
 from shared.contracts.history import HistoryEntry, add_to_history
 from shared.contracts.intake import (
     ContactChanged,
+    FormFact,
     HandoverConfirmed,
-    RequestCorrected,
-    RequestResubmitted,
     RequestSubmitted,
 )
 from shared.contracts.lifecycle import Lifecycle, Status, advance
@@ -139,7 +138,7 @@ def apply_staff_request_event(state: AnyStaffRequestState, event: Event) -> AnyS
         return replace(state, notes=add_note(state.notes, event))
     updated = apply_request_event(state, event)
     match event.fact:
-        case RequestSubmitted() | RequestResubmitted() | RequestCorrected() as form:
+        case FormFact() as form:
             return replace(
                 updated,
                 applicant=form.applicant,

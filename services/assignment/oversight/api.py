@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -108,7 +107,7 @@ RequestedMonth = Annotated[RegisterQuery, Query()]
 async def register(query: RequestedMonth, oversight: Oversight) -> dict[str, Any]:
     """Return the register of a month: every request that was submitted in it."""
     month = query.period(oversight.today())
-    return {"month": f"{month.first:%Y-%m}", "items": list(map(asdict, await oversight.register(month)))}
+    return {"month": f"{month.first:%Y-%m}", "items": await oversight.register(month)}
 
 
 @router.get("/register.pdf", response_class=Response, responses={200: response_content(PDF, BINARY_SCHEMA)})

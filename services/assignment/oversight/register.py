@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
+
+from pydantic import BaseModel
 
 from services.assignment.domain.state import State
 from services.assignment.oversight.stage_visits import ENDING_EVENTS
@@ -14,8 +15,7 @@ from shared.web.views.formats import format_numeric_date
 from shared.web.views.labels import SCOPE_LABELS, STATUS_LABELS
 
 
-@dataclass(frozen=True, slots=True)
-class RegisterEntry:
+class RegisterEntry(BaseModel):
     """A line of the register; `ended` is the day on which the request was completed, rejected, withdrawn or closed."""
 
     number: str

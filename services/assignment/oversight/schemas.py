@@ -8,8 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, Field, model_validator
 
 from services.assignment.oversight.periods import Period, month_of, months_back, year_of
+from services.assignment.oversight.register import RegisterEntry
 from shared.contracts.facts import ChecklistItem, Scope
-from shared.contracts.lifecycle import Status
 from shared.contracts.stages import Stage
 from shared.web.api.lists import drop_blank_values
 from shared.web.api.validation import InputModel, IsoDate
@@ -71,27 +71,11 @@ class RegisterQuery(InputModel):
         return month_of(date.fromisoformat(f"{self.month}-01") if self.month else today)
 
 
-class RegisterEntryResponse(BaseModel):
-    """A request that was submitted in the month, as it stands now."""
-
-    number: str
-    submitted: date
-    name: str
-    unit: str
-    scope: Scope
-    letter_number: str
-    letter_date: date
-    lead: str
-    target_date: date | None
-    status: Status
-    ended: date | None
-
-
 class RegisterResponse(BaseModel):
     """The register of a month like 2026-11, in the order of submission."""
 
     month: str
-    items: list[RegisterEntryResponse]
+    items: list[RegisterEntry]
 
 
 class ElementResponse(BaseModel):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from shared.contracts.facts import Applicant, DocumentKind, DocumentRef, Letter, Scope
-from shared.contracts.intake import RequestCorrected, RequestResubmitted, RequestSubmitted
+from shared.contracts.intake import FormFact
 from shared.runtime.decider import Refusal
 
 MAX_REQUIREMENTS = 10
@@ -27,7 +27,7 @@ class Form:
         return tuple(document for document in self.documents if document.kind is kind)
 
 
-def form_of(fact: RequestSubmitted | RequestResubmitted | RequestCorrected) -> Form:
+def form_of(fact: FormFact) -> Form:
     return Form(fact.applicant, fact.description, fact.scope, fact.letter, fact.documents, fact.warnings)
 
 

@@ -13,10 +13,8 @@ from shared.contracts.facts import Applicant, DocumentRef, Verdict
 from shared.contracts.intake import (
     ContactChanged,
     ContactChangeRequested,
+    FormFact,
     HandoverConfirmed,
-    RequestCorrected,
-    RequestResubmitted,
-    RequestSubmitted,
     SurveyAnswered,
     TrackingLinkRequested,
 )
@@ -84,7 +82,7 @@ def evolve(state: State, event: Event) -> State:
         return replace(state, link_asked_at=event.time)  # not in the history: the request itself did not change
     updated = apply_request_event(state, event)
     match event.fact:
-        case RequestSubmitted() | RequestResubmitted() | RequestCorrected() as form:
+        case FormFact() as form:
             updated = replace(updated, form=form_of(form))
         case ContactChangeRequested() | ContactChanged() as contact:
             updated = _apply_contact(updated, contact)
