@@ -19,6 +19,7 @@ State = TypeVar("State")
 BATCH_SIZE = 200
 REFOLD_BATCH_SIZE = 50_000
 """Requests folded at once; each takes a few KB, and each batch reads the whole log."""
+LOGGED_AFTER_RECORDS = 10_000
 MAX_REFOLD_ATTEMPTS = 12
 REFOLD_INTERVAL_SECONDS = 0.25
 
@@ -49,6 +50,20 @@ async def refold_outdated(
         if left:
             logger.warning("%d records of %s could not be folded again", len(left), runner.decider.service)
     return refolded
+
+
+async def complete_search(store: StateStore, service: str) -> int:
+    """Add records of an earlier version to the index of words; return how many were added."""
+    added = 0
+
+    def progress(count: int) -> None:
+        nonlocal added
+        if added // LOGGED_AFTER_RECORDS != (added + count) // LOGGED_AFTER_RECORDS:
+            logger.info("%d requests of %s have been added to the index of searches", added + count, service)
+        added += count
+
+    await store.complete_search(progress)
+    return added
 
 
 async def migrate_columns(runner: DeciderRunner[State], store: StateStore, since: datetime | None = None) -> int:

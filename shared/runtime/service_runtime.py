@@ -13,7 +13,7 @@ from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.observability.logging import current_service
-from shared.runtime.column_migration import migrate_columns, refold_outdated
+from shared.runtime.column_migration import complete_search, migrate_columns, refold_outdated
 from shared.runtime.consumer import Consumer
 from shared.runtime.dead_letters import DeadLetterQueue
 from shared.runtime.decider import Decider
@@ -94,6 +94,7 @@ class ServiceRuntime(Generic[State]):
         since: datetime | None = None
         while True:
             started_at = self.clock()
+            await complete_search(self.store, self.name)
             await refold_outdated(self.executor.runner, self.store, self.log, since)
             await migrate_columns(self.executor.runner, self.store, since)
             # The clocks of other machines may be behind by as much.

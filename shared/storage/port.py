@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Literal, Protocol
 
 Scalar = str | int | bool | None
+Progress = Callable[[int], None]
+"""Called with the number of records that were done since the last call."""
 
 COLUMNS_VERSION = "columns_version"
 """An integer column with the version of the rules by which a record's columns were derived; absent in older records."""
@@ -100,7 +102,8 @@ class RecordQuery:
     """A page of a list, paginated by key: records ordered by (`order`, id), after or before a key.
 
     `where` holds equal values or, in a tuple, alternatives; `at_least` selects stored values not smaller than this, `below`
-    smaller ones. Each word of `search` must occur in the column `search`.
+    smaller ones. Each word of `search` must occur in the column `search`: one of three or more characters anywhere, one of two
+    at the beginning of a word, a single character as a word.
     """
 
     order: str
@@ -191,6 +194,9 @@ class StateStore(Protocol):
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         """Return a page of the ids of all records, in order."""
+
+    async def complete_search(self, progress: Progress) -> None:
+        """Add records to the index of words that a program without it has written; searches read whole lists until then."""
 
     async def forget_overwritten(self, since: datetime | None = None) -> None:
         """Clear COLUMNS_VERSION in records last written by a program that does not know it.

@@ -23,6 +23,7 @@ from shared.contracts.stages import Stage
 from shared.storage.mongo.client import MongoDatabase
 from shared.storage.mongo.mapping import HAS_OUTBOX, IS_DUE
 from shared.storage.mongo.store import MongoStateStore
+from shared.storage.mongo.word_index import term_filter
 from shared.storage.port import Column, RecordQuery, Scalar
 from tests.support.adapters.state_records import make_write, save_write
 from tests.support.adapters.stores_and_logs import COLUMNS, NOW
@@ -203,3 +204,17 @@ async def test_a_column_declared_later_has_no_value_in_existing_records(mongo_da
 def test_invalid_column_names_are_refused(name: str):
     with pytest.raises(ValueError, match="names of collections"):
         MongoStateStore(MongoDatabase("mongodb://127.0.0.1:1"), "verification", [Column(name)], lambda: NOW)
+
+
+async def test_words_are_counted_in_the_index_alone(mongo_database: tuple[str, str]):
+    async with filled(mongo_database, "verification", COLUMNS) as full:
+        await save_write(full.store, make_write("x", search="siti.a+b@dinas.example \\q *r"))
+        for term in ("dinas.exa", "siti.a+b@", " si", "ti.a+b@dinas.example", " *r", "\\q", "it"):
+            explained = full.records.database.command(
+                {"explain": {"count": full.records.name, "query": term_filter(term), "hint": "words", "limit": 50}}
+            )
+            kinds = {stage["stage"] for stage in stages(explained)}
+            assert not kinds & {"COLLSCAN", "FETCH", "SORT"}, (term, kinds)
+            assert explained["executionStats"]["totalKeysExamined"] <= 3
+        page = await full.store.find(RecordQuery("submitted_at", search="dinas.example"))
+        assert [record.id for record in page.records] == ["x"]

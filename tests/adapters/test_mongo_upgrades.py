@@ -38,3 +38,37 @@ async def test_columns_written_by_an_older_program_are_outdated(
         assert [record.id for record in (await store.find(MIGRATED)).records] == ["a", "c"]
     finally:
         await opened.close()
+
+
+async def test_words_written_by_an_older_program_are_added_to_the_index(mongo_database: tuple[str, str]):
+    address, name = mongo_database
+    opened = MongoDatabase(address, name)
+    store = MongoStateStore(opened, "intake", COLUMNS, lambda: NOW)
+    added: list[int] = []
+    try:
+        with MongoClient[dict[str, Any]](address) as older_program:
+            records = older_program[name]["intake_documents"]
+            await store.prepare()
+            await save_write(
+                store, *(make_write(f"{number:03d}", search=f"p{number:03d} dinas") for number in range(250))
+            )
+            records.update_many({}, {"$unset": {"words": 1, "words_of": 1}})
+            older_program[name]["word_indexes"].delete_many({})
+            upgraded = MongoStateStore(opened, "intake", COLUMNS, lambda: NOW)
+            await upgraded.prepare()
+            assert await found_by(upgraded, "p007") == ["007"]
+            await upgraded.complete_search(added.append)
+            assert added == [200, 50]
+            assert await found_by(upgraded, "p007") == ["007"]
+            assert records.find_one({"words": " p007"}, hint="words")["_id"] == "007"  # type: ignore[index]
+            change = {"$set": {"version": 2, "search": "lama"}, "$currentDate": {"change": {"$type": "timestamp"}}}
+            records.update_one({"_id": "007", "version": 1}, change)
+            await upgraded.complete_search(added.append)
+            assert added == [200, 50, 1]
+            assert (await found_by(upgraded, "p007"), await found_by(upgraded, "lama")) == ([], ["007"])
+    finally:
+        await opened.close()
+
+
+async def found_by(store: MongoStateStore, text: str) -> list[str]:
+    return [record.id for record in (await store.find(RecordQuery("id", search=text))).records]

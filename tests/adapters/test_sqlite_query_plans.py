@@ -8,22 +8,25 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from services.assignment.projections import INDEXED_COLUMNS as ASSIGNMENT
 from services.verification.projections import INDEXED_COLUMNS as VERIFICATION
 from shared.identity.sqlite import SqliteAccountStore
 from shared.runtime.request_columns import SORT_COLUMNS, RequestFilters, request_query
+from shared.storage import search
 from shared.storage.port import Column, RecordQuery, Scalar, StateStore
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.queries import KeysetPaginator
 from shared.storage.sqlite.schema import Tables
 from shared.storage.sqlite.store import SqliteStateStore
+from shared.storage.sqlite.word_index import WordIndex
 from tests.support.adapters.state_records import make_write, save_write
 from tests.support.adapters.stores_and_logs import COLUMNS, NOW
 
 TABLES = Tables("verification", COLUMNS)
-LISTER = KeysetPaginator(TABLES.records, COLUMNS)
+LISTER = KeysetPaginator("verification", COLUMNS)
 KEYS: tuple[tuple[Scalar, str] | None, ...] = (None, ("2026-07-01", "5"), (None, "5"))
 
 
@@ -155,7 +158,7 @@ async def test_every_offered_order_follows_an_index_of_open_or_closed_requests(t
     columns, usual, orders = SORTED[service]
     file = SqliteDatabase(tmp_path / "simpul.db")
     await SqliteStateStore(file, service, columns, lambda: NOW).prepare()
-    lister = KeysetPaginator(f"{service}_documents", columns)
+    lister = KeysetPaginator(service, columns)
     day = date(2026, 7, 1)
     narrowed: list[RequestFilters] = [
         {"open_only": True},
@@ -173,3 +176,52 @@ async def test_every_offered_order_follows_an_index_of_open_or_closed_requests(t
                     assert step.startswith(f"SEARCH {service}_documents USING"), (order, filters, step)
                     assert order == usual or f"_by_open_{order} (open=?" in step, (order, filters, step)
     file.close()
+
+
+async def test_rare_words_are_looked_up_and_common_ones_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(search, "MAX_CANDIDATES", 5)
+    file = SqliteDatabase(tmp_path / "simpul.db")
+    store = make_store(file)
+    await store.prepare()
+    await save_write(store, *(make_write(f"{number:02d}", search=f"dinas p{number:02d}@dinas") for number in range(20)))
+    words = WordIndex("verification")
+    matches = await file.read_snapshot(
+        lambda db: [words.match(db, [text]) for text in ("dinas", "p07@", "zzz", "nas p")]
+    )
+    assert [match is None for match in matches] == [True, False, False, True]
+    for find in pages(RecordQuery("submitted_at", where={"status": ("verified", None)}, search="p07@")):
+        for sql, bindings in (LISTER.list_statement(find, 51, "match"), LISTER.count_statement(find, "match")):
+            steps = plan(file, sql, bindings)
+            assert "SEARCH verification_documents USING INTEGER PRIMARY KEY (rowid=?)" in steps
+            assert not any(step.startswith("SCAN verification_documents") for step in steps), steps
+    file.close()
+
+
+async def test_records_of_an_older_version_are_added_to_the_index_of_words(tmp_path: Path):
+    file = SqliteDatabase(tmp_path / "simpul.db")
+    store = make_store(file)
+    await store.prepare()
+    await file.write(make_older)
+    await save_write(store, *(make_write(f"{number:03d}", search=f"p{number:03d} dinas") for number in range(450)))
+    await store.prepare()
+    await save_write(store, make_write("007", 2, search="q007 dinas"), make_write("new", search="q008"))
+    words, found = WordIndex("verification"), RecordQuery("number", search="q00")
+    assert await file.read_snapshot(words.up_to) == 450
+    assert [record.id for record in (await store.find(found)).records] == ["007", "new"]
+    added: list[int] = []
+    await store.complete_search(added.append)
+    assert added == [200, 200, 50]
+    assert await file.read_snapshot(lambda db: words.match(db, ["q00"])) is not None
+    for text, expected in {"q00": ["007", "new"], "p007": [], "p449": ["449"]}.items():
+        assert [record.id for record in (await store.find(replace(found, search=text))).records] == expected
+    await store.complete_search(added.append)
+    assert len(added) == 3
+    file.close()
+
+
+def make_older(db: apsw.Connection) -> None:
+    """Leave the file as a program without the index of words would."""
+    for kind in ("insert", "update", "delete"):
+        db.execute(f"DROP TRIGGER verification_words_{kind}")
+    db.execute("DROP TABLE verification_words")
+    db.execute("DROP TABLE verification_words_missing")

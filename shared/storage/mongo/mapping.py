@@ -9,6 +9,7 @@ from bson import Timestamp
 from pymongo import ASCENDING, IndexModel, UpdateOne
 
 from shared.storage.mongo.client import Fields, is_transient_code
+from shared.storage.mongo.word_index import SEARCH, WORDS, WORDS_OF, WordFields
 from shared.storage.port import (
     COLUMNS_OF,
     COLUMNS_VERSION,
@@ -22,7 +23,6 @@ from shared.storage.port import (
     Write,
 )
 
-SEARCH = "search"
 LEAST: dict[str, Scalar | float] = {"text": "", "integer": float("-inf")}
 """The lower bound of stored values, by the kind of column; to the server it is also a condition on the type."""
 
@@ -42,6 +42,8 @@ _RESERVED_NAMES = {
     "commands",
     "due_at",
     "change",
+    WORDS,
+    WORDS_OF,
     COLUMNS_OF,
 }
 _DUPLICATE, _CANNOT_CREATE = 11000, 28
@@ -61,6 +63,7 @@ class RecordMapping:
         self.service, self.columns = service, tuple(columns)
         self.records, self.dead_letters = f"{service}_documents", f"{service}_letters"
         self._names = tuple(column.name for column in columns)
+        self._words = WordFields() if SEARCH in self._names else None
 
     def check_column(self, name: str) -> str:
         """Return the name of a declared column. Raises ValueError for any other."""
@@ -81,6 +84,8 @@ class RecordMapping:
             "body": record.body,
             "due_at": write.due_at.timestamp() if write.due_at else None,
         }
+        if self._words is not None:
+            fields |= self._words.of(write)
         update: Fields = {"$set": fields, "$currentDate": _NOW}
         if write.outbox:
             to_outbox_entries = [{"id": entry.event_id, "event": entry.event} for entry in write.outbox]
@@ -88,6 +93,11 @@ class RecordMapping:
         if record.version > 1:
             update["$setOnInsert"] = _FAIL_INSERT
         return UpdateOne({"_id": record.id, "version": record.version - 1}, update, upsert=True)
+
+    def on_saved(self, writes: Sequence[Write]) -> None:
+        """Remember which entries of words are stored."""
+        if self._words is not None:
+            self._words.on_saved(writes)
 
     def overwritten(self, since: datetime | None) -> Fields:
         """Return the filter for documents written at this time or later by a program that does not know COLUMNS_VERSION."""

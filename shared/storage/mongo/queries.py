@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from shared.storage.mongo.client import Collection, Fields, MongoDatabase
-from shared.storage.mongo.mapping import LEAST, PROJECTION, SEARCH, index_name, record, to_bson
+from shared.storage.mongo.mapping import LEAST, PROJECTION, index_name, record, to_bson
+from shared.storage.mongo.word_index import SEARCH, WORDS, WordIndex
 from shared.storage.port import Column, RecordPage, RecordQuery, Scalar, StateRecord
+from shared.storage.search import search_terms
 
 Key = tuple[Scalar, str]
 
@@ -18,25 +21,50 @@ class KeysetPaginator:
         self._database, self._records = database, records
         self._kinds = {"id": "text", **{column.name: column.kind for column in columns}}
         self._orders = {column.name: column.ordered_by for column in columns}
+        self.words = WordIndex(database, records) if SEARCH in self._kinds else None
 
     async def page(self, query: RecordQuery) -> RecordPage:
         """Return a page of records."""
-        rows = await self._run(query, query.limit + 1)
+        match = await self._match(query)
+        rows = await self._run(query, query.limit + 1, match)
         more, rows = len(rows) > query.limit, rows[: query.limit]
         opposite = query.opposite(rows[0][0] if rows else None)
-        other = opposite is not None and bool(await self._run(opposite, 1))
+        other = opposite is not None and bool(await self._run(opposite, 1, match))
         if query.before is not None:
             rows.reverse()
             more, other = other, more
         return RecordPage(tuple(found for _, found in rows), tuple(key for key, _ in rows), more, other)
 
-    async def _run(self, query: RecordQuery, limit: int) -> list[tuple[Key, StateRecord]]:
+    async def _match(self, query: RecordQuery) -> Fields | None:
+        """Return what to look up in the index of words, None if the list is read in its order."""
+        if not query.search:
+            return None
+        self._field(SEARCH)
+        return await self.words.match(search_terms(query.search)) if self.words else None
+
+    async def count(self, query: RecordQuery) -> int:
+        """Count the matching records."""
+        return await self._count(self.filter(query), await self._match(query))
+
+    async def count_before(self, query: RecordQuery, key: Key) -> int:
+        """Count the matching records that precede a key."""
+        match = await self._match(query)
+        filters = self.filters_beyond(replace(query, after=None, before=key))
+        return sum([await self._count(condition, match) for condition in filters])
+
+    async def _count(self, condition: Fields, match: Fields | None) -> int:
+        options: Fields = {} if match is None else {"hint": WORDS}
+        async with self._database.operation():
+            return await self._records.count_documents(_with_match(condition, match), **options)
+
+    async def _run(self, query: RecordQuery, limit: int, match: Fields | None) -> list[tuple[Key, StateRecord]]:
         field = self._field(query.order)
         rows: list[Fields] = []
         for condition in self.filters_beyond(query):
             if (missing := limit - len(rows)) > 0:
-                options: Fields = {"sort": self.order(query), "limit": missing, "hint": self.hint(query)}
-                cursor = self._records.find(condition, {**PROJECTION, field: 1}, **options)
+                hint = WORDS if match is not None else self.hint(query)
+                options: Fields = {"sort": self.order(query), "limit": missing, "hint": hint}
+                cursor = self._records.find(_with_match(condition, match), {**PROJECTION, field: 1}, **options)
                 async with self._database.operation():
                     rows += await cursor.batch_size(missing).to_list(missing)
         return [((row.get(field), row["_id"]), record(row)) for row in rows]
@@ -84,7 +112,7 @@ class KeysetPaginator:
         conditions: list[Fields] = [{self._field(name): _equal(wanted)} for name, wanted in query.where.items()]
         conditions += [{self._field(name): {"$gte": to_bson(limit)}} for name, limit in query.at_least.items()]
         conditions += [{self._field(name): {"$lt": to_bson(limit)}} for name, limit in query.below.items()]
-        conditions += [_contains(self._field(SEARCH), word) for word in query.search.split()]
+        conditions += [_contains(self._field(SEARCH), term) for term in search_terms(query.search)]
         return conditions
 
     def _field(self, name: str) -> str:
@@ -99,9 +127,14 @@ def _equal(wanted: Scalar | tuple[Scalar, ...]) -> Scalar | Fields:
     return to_bson(wanted)
 
 
-def _contains(field: str, word: str) -> Fields:
-    """Match a substring; unlike a regular expression, it needs no escaping."""
-    return {"$expr": {"$gte": [{"$indexOfBytes": [f"${field}", {"$literal": word}]}, 0]}}
+def _contains(field: str, term: str) -> Fields:
+    """Match a term of a search; unlike a regular expression, it needs no escaping."""
+    text = {"$concat": [" ", f"${field}", " "]}
+    return {"$expr": {"$gte": [{"$indexOfBytes": [text, {"$literal": term}]}, 0]}}
+
+
+def _with_match(condition: Fields, match: Fields | None) -> Fields:
+    return condition if match is None else {"$and": [match, condition]} if condition else match
 
 
 def _all(conditions: list[Fields]) -> Fields:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +29,7 @@ from shared.storage.port import (
     Column,
     DeadLetter,
     OutboxEntry,
+    Progress,
     RecordPage,
     RecordQuery,
     SaveOutcome,
@@ -59,6 +59,8 @@ class MongoStateStore:
     async def prepare(self) -> None:
         async with self._database.operation():
             await self._records.create_indexes(self._mapping.indexes())
+        if self._paginator.words is not None:
+            await self._paginator.words.prepare()
         await self._dead_letters.prepare()
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
@@ -79,6 +81,7 @@ class MongoStateStore:
             for index, outcome in (await self._save([writes[index] for index in indexes])).items():
                 outcomes[indexes[index]] = outcome
         saved = [write for write, outcome in zip(writes, outcomes, strict=True) if outcome is SaveOutcome.SAVED]
+        self._mapping.on_saved(saved)
         self._feed.on_saved(saved)
         return outcomes
 
@@ -105,19 +108,18 @@ class MongoStateStore:
         return str(rows[0][name]) if rows else None
 
     async def count(self, query: RecordQuery) -> int:
-        async with self._database.operation():
-            return await self._records.count_documents(self._paginator.filter(query))
+        return await self._paginator.count(query)
 
     async def count_before(self, query: RecordQuery, key: tuple[Scalar, str]) -> int:
-        total = 0
-        for condition in self._paginator.filters_beyond(replace(query, after=None, before=key)):
-            async with self._database.operation():
-                total += await self._records.count_documents(condition)
-        return total
+        return await self._paginator.count_before(query, key)
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         rows = await self._rows({"_id": {"$gt": after}}, limit, projection={"_id": 1}, sort=[("_id", 1)])
         return [row["_id"] for row in rows]
+
+    async def complete_search(self, progress: Progress) -> None:
+        if self._paginator.words is not None:
+            await self._paginator.words.complete(progress)
 
     async def forget_overwritten(self, since: datetime | None = None) -> None:
         wanted, change = self._mapping.overwritten(since), {"$set": {COLUMNS_VERSION: None}}

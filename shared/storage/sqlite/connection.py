@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -43,6 +44,12 @@ def open_connection(path: Path, timeout_ms: int) -> apsw.Connection:
     connection = apsw.Connection(str(path), statementcachesize=256)
     connection.set_busy_timeout(timeout_ms)
     return connection
+
+
+def read_number(db: apsw.Connection, sql: str, bindings: Sequence[Any] = ()) -> int:
+    """Return the number that a query of one row and column finds."""
+    value: Any = db.execute(sql, bindings).fetchall()[0][0]
+    return int(value)
 
 
 def find_damage(path: Path, stopped: Callable[[], bool] = lambda: False, *, thorough: bool = False) -> list[str]:

@@ -9,6 +9,9 @@ from typing import Any
 import apsw
 
 from shared.storage.port import Column, RecordQuery, Scalar
+from shared.storage.search import search_terms
+from shared.storage.sqlite.connection import read_number
+from shared.storage.sqlite.word_index import WordIndex
 
 MAX_BRANCHES = 12
 """A `where` tuple with more values than this is a filter instead of a merge of one ordered list per value."""
@@ -21,26 +24,39 @@ Key = tuple[Scalar, str]
 
 
 class KeysetPaginator:
-    """Builds and runs the queries of one table."""
+    """Builds and runs the queries of the records of one service."""
 
-    def __init__(self, table: str, columns: Sequence[Column]) -> None:
-        self._table = table
+    def __init__(self, service: str, columns: Sequence[Column]) -> None:
+        self._table, self._words = f"{service}_documents", WordIndex(service)
         self._columns: Mapping[str, Column] = {column.name: column for column in (*columns, Column("id"))}
 
     def page(self, db: apsw.Connection, query: RecordQuery) -> tuple[list[Key], bool, bool]:
         """Return the (order, id) keys of a page in order, and whether there are more records after and before it."""
-        keys = self._run(db, query, query.limit + 1)
+        match = self._match(db, query)
+        keys = self._run(db, query, match, query.limit + 1)
         more, keys = len(keys) > query.limit, keys[: query.limit]
         opposite = query.opposite(keys[0] if keys else None)
-        other = opposite is not None and bool(self._run(db, opposite, 1))
+        other = opposite is not None and bool(self._run(db, opposite, match, 1))
         return (keys, more, other) if query.before is None else (keys[::-1], other, more)
 
-    def _run(self, db: apsw.Connection, query: RecordQuery, limit: int) -> list[Key]:
-        sql, bindings = self.list_statement(query, limit)
+    def _match(self, db: apsw.Connection, query: RecordQuery) -> str | None:
+        """Return what to look up in the index of words, None if the list is read in its order."""
+        if not query.search:
+            return None
+        self._check_column(SEARCH)
+        return self._words.match(db, search_terms(query.search))
+
+    def _run(self, db: apsw.Connection, query: RecordQuery, match: str | None, limit: int) -> list[Key]:
+        sql, bindings = self.list_statement(query, limit, match)
         return [(row[0], row[1]) for row in db.execute(sql, bindings)]
 
-    def list_statement(self, query: RecordQuery, limit: int) -> Clause:
-        """Return SQL and bindings for the keys after `after`, or before `before`, nearest first."""
+    def list_statement(self, query: RecordQuery, limit: int, match: str | None = None) -> Clause:
+        """Return SQL and bindings for the keys after `after`, or before `before`, nearest first.
+
+        With `match`, the few records that it finds in the index of words are filtered and sorted.
+        """
+        if match is not None:
+            return self._matching_statement(query, limit, match)
         branches = self.branches(query, limit)
         if len(branches) == 1:
             return branches[0]
@@ -60,15 +76,42 @@ class KeysetPaginator:
         ]
         return [("".join((*head, condition, tail)), bindings) for condition, bindings in conditions]
 
-    def count_statement(self, query: RecordQuery) -> Clause:
+    def _matching_statement(self, query: RecordQuery, limit: int, match: str) -> Clause:
+        order, ascending = self._check_column(query.order), query.reads_ascending
+        segments = self._beyond(order, query.after if query.before is None else query.before, ascending)
+        condition, bindings = self._matching(query, match, _either(segments))
+        tail = _order_by("value", ascending, limit)
+        return "".join(("SELECT ", order, " AS value, id FROM ", condition, tail)), bindings
+
+    def _matching(self, query: RecordQuery, match: str, *further: Clause) -> Clause:
+        """Return the part of a statement from the table on that reads the records found in the index of words."""
+        found = (f"place IN ({self._words.rowids})", [match])
+        condition, bindings = _join([found, *self._conditions(query), *further])
+        return "".join((self._table, " NOT INDEXED", condition)), bindings
+
+    def count(self, db: apsw.Connection, query: RecordQuery) -> int:
+        """Count the matching records."""
+        return read_number(db, *self.count_statement(query, self._match(db, query)))
+
+    def count_before(self, db: apsw.Connection, query: RecordQuery, key: Key) -> int:
+        """Count the matching records that precede a key."""
+        return read_number(db, *self.count_before_statement(query, key, self._match(db, query)))
+
+    def count_statement(self, query: RecordQuery, match: str | None = None) -> Clause:
         """Return SQL and bindings for the number of matching records."""
+        if match is not None:
+            found, bindings = self._matching(query, match)
+            return "".join(("SELECT count(*) FROM ", found)), bindings
         condition, bindings = _join(self._conditions(query))
         return "".join(("SELECT count(*) FROM ", self._table, condition)), bindings
 
-    def count_before_statement(self, query: RecordQuery, key: Key) -> Clause:
+    def count_before_statement(self, query: RecordQuery, key: Key, match: str | None = None) -> Clause:
         """Return SQL and bindings for the number of matching records that precede a key."""
         order, conditions = self._check_column(query.order), self._conditions(query)
         segments = self._beyond(order, key, ascending=query.descending)
+        if match is not None:
+            found, bindings = self._matching(query, match, _either(segments))
+            return "".join(("SELECT count(*) FROM ", found)), bindings
         joined = [_join([*conditions, segment]) for segment in segments]
         counts = ["".join(("(SELECT count(*) FROM ", self._table, condition, ")")) for condition, _ in joined]
         return "SELECT " + " + ".join(counts), [value for _, bindings in joined for value in bindings]
@@ -121,7 +164,9 @@ class KeysetPaginator:
         clauses = [_equal(term(name), wanted) for name, wanted in query.where.items()]
         clauses += [(f"{term(name)} >= ?", [limit]) for name, limit in query.at_least.items()]
         clauses += [(f"{term(name)} < ?", [limit]) for name, limit in query.below.items()]
-        clauses += [(f"instr({self._check_column(SEARCH)}, ?) > 0", [word]) for word in query.search.split()]
+        clauses += [
+            (f"instr(' ' || {self._check_column(SEARCH)} || ' ', ?) > 0", [term]) for term in search_terms(query.search)
+        ]
         return clauses
 
 
@@ -137,6 +182,12 @@ def _equal(name: str, wanted: Scalar | tuple[Scalar, ...]) -> Clause:
     values = [value for value in wanted if value is not None]
     one_of = f"{name} IN ({', '.join('?' * len(values))})"
     return (f"({one_of} OR {name} IS NULL)" if None in wanted else one_of), values
+
+
+def _either(clauses: Sequence[Clause]) -> Clause:
+    texts = [f"({text})" for text, _ in clauses if text]
+    bindings = [value for _, values in clauses for value in values]
+    return (f"({' OR '.join(texts)})" if texts else ""), bindings
 
 
 def _join(clauses: Sequence[Clause]) -> Clause:

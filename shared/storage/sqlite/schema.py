@@ -8,6 +8,7 @@ import apsw
 
 from shared.storage.port import COLUMNS_OF, COLUMNS_VERSION, Column
 from shared.storage.sqlite.queries import SEARCH
+from shared.storage.sqlite.word_index import WordIndex
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS @documents (
@@ -58,6 +59,7 @@ class Tables:
         self._service, self._declared = service, tuple(columns)
         self.columns = tuple(column.name for column in columns)
         self.records = self.sql("@documents")
+        self.words = WordIndex(service) if SEARCH in self.columns else None
         inserted = [*_FIXED, "due_at", *self.columns]
         marks = ", ".join("?" * len(inserted))
         self.insert = self.sql(_INSERT, names=", ".join(inserted), values=marks, next=_NEXT_CHANGE)
@@ -119,6 +121,8 @@ class Tables:
                     _run(db, statement)
         if COLUMNS_VERSION in self.columns:
             _run(db, self.sql(_INDEX_OVERWRITTEN))
+        if self.words is not None:
+            self.words.create(db)
 
     def test_write(self, db: apsw.Connection) -> None:
         """Insert a row into each table; the caller rolls it back."""

@@ -15,6 +15,7 @@ from shared.storage.port import (
     DeadLetter,
     OutboxEntry,
     ProcessedCommand,
+    Progress,
     RecordPage,
     RecordQuery,
     SaveOutcome,
@@ -28,6 +29,8 @@ from shared.storage.sqlite.queries import Key, KeysetPaginator
 from shared.storage.sqlite.schema import Tables
 from shared.storage.sqlite.statements import Statement, WriteStatements
 
+INDEXED_AT_ONCE = 200
+"""Records added to the index of words in one write; other writes wait meanwhile."""
 MAX_INLINE_READS = 32
 """Records read in the thread of the event loop; for more, another thread is worth its overhead."""
 
@@ -54,7 +57,7 @@ class SqliteStateStore:
         self._database, self._service, self._clock = database, service, clock
         self._tables = Tables(service, columns)
         self._statements = WriteStatements(self._tables)
-        self._paginator = KeysetPaginator(self._tables.records, columns)
+        self._paginator = KeysetPaginator(service, columns)
         self._sql = self._tables.sql
         self._notifier = database.notifier(self._tables.records)
 
@@ -114,16 +117,24 @@ class SqliteStateStore:
         return None if rows[0][0] is None else str(rows[0][0])
 
     async def count(self, query: RecordQuery) -> int:
-        rows = await self._database.query(*self._paginator.count_statement(query))
-        return int(rows[0][0])
+        return await self._database.read_snapshot(lambda db: self._paginator.count(db, query))
 
     async def count_before(self, query: RecordQuery, key: tuple[Scalar, str]) -> int:
-        rows = await self._database.query(*self._paginator.count_before_statement(query, key))
-        return int(rows[0][0])
+        return await self._database.read_snapshot(lambda db: self._paginator.count_before(db, query, key))
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         sql = self._sql("SELECT id FROM @documents WHERE id > ? ORDER BY id LIMIT ?")
         return [row[0] for row in await self._database.query(sql, (after, limit))]
+
+    async def complete_search(self, progress: Progress) -> None:
+        words = self._tables.words
+        if words is None:
+            return
+        before = self._database.read(self._sql("SELECT up_to FROM @words_missing"))[0][0]
+        while before:
+            left = await self._database.write(lambda db: words.add_missing(db, INDEXED_AT_ONCE))
+            progress(before - left)
+            before = left
 
     async def forget_overwritten(self, since: datetime | None = None) -> None:
         del since  # an index finds all of them

@@ -33,7 +33,7 @@ class RequestListQuery(ListQuery):
 
     `sort` is a field of an item, with `-` before it for descending; `from` and `to` are days of submission; `unit` is the full
     name of a work unit, `lead` a username; each word of `search` must occur in the number, name, unit, email, letter number,
-    lead or description.
+    lead or description, one of two characters at the beginning of a word, a single one as a word.
     """
 
     sorts: ClassVar[Mapping[str, str]] = SORT_COLUMNS

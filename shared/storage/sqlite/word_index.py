@@ -1,0 +1,100 @@
+"""The full-text index of the searched text of one service's records: trigrams in FTS5, kept up to date by triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from shared.storage import search
+from shared.storage.sqlite.connection import read_number
+
+RARE_LIMITS = (1_000, 20_000)
+"""Numbers of records by which a trigram counts as rare, tried one after the other."""
+MAX_MATCHED_TRIGRAMS = 3
+"""The rarest trigrams of a search find its candidates; more only cost time."""
+MAX_PROBED_TRIGRAMS = 40
+
+# Without positions the index is a quarter as large; candidates are compared with the text itself.
+_SCHEMA = """
+CREATE VIRTUAL TABLE @words USING fts5(search, content='', contentless_delete=1, detail='none', tokenize='trigram');
+CREATE TABLE @words_missing (up_to INTEGER NOT NULL) STRICT;
+INSERT INTO @words_missing SELECT coalesce(max(place), 0) FROM @documents;
+CREATE TRIGGER @words_insert AFTER INSERT ON @documents WHEN new.search IS NOT NULL BEGIN
+    INSERT INTO @words (rowid, search) VALUES (new.place, ' ' || new.search || ' ');
+END;
+CREATE TRIGGER @words_update AFTER UPDATE OF search ON @documents WHEN new.search IS NOT old.search BEGIN
+    DELETE FROM @words WHERE rowid = old.place;
+    INSERT INTO @words (rowid, search) SELECT new.place, ' ' || new.search || ' ' WHERE new.search IS NOT NULL;
+END;
+CREATE TRIGGER @words_delete AFTER DELETE ON @documents BEGIN
+    DELETE FROM @words WHERE rowid = old.place;
+END;
+"""
+_EXISTS = "SELECT 1 FROM sqlite_schema WHERE name = '@words'"
+_ADD = """
+INSERT INTO @words (rowid, search) SELECT place, ' ' || search || ' ' FROM @documents
+ WHERE place > ?1 AND place <= ?2 AND search IS NOT NULL AND place NOT IN (SELECT id FROM @words_docsize)
+"""
+
+
+class WordIndex:
+    """The index of one service; `service` is the prefix of its tables.
+
+    Records that were stored before the index existed are added later, the newest first; until then nothing is looked up.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self.rowids = self._sql("SELECT rowid FROM @words WHERE @words MATCH ?")
+        self._count = "".join(("SELECT count(*) FROM (", self.rowids, " LIMIT ?)"))
+
+    def create(self, db: apsw.Connection) -> None:
+        """Create what is missing; the caller's transaction makes it one step."""
+        if not db.execute(self._sql(_EXISTS)).fetchall():
+            for _ in db.execute(self._sql(_SCHEMA)):
+                pass
+
+    def up_to(self, db: apsw.Connection) -> int:
+        """Return the place up to which records may be missing, 0 if the index is complete."""
+        return read_number(db, self._sql("SELECT up_to FROM @words_missing"))
+
+    def add_missing(self, db: apsw.Connection, limit: int) -> int:
+        """Add up to `limit` records to the index, and return the place up to which records are still missing."""
+        end = self.up_to(db)
+        start = max(0, end - limit)
+        db.execute(self._sql(_ADD), (start, end))
+        db.execute(self._sql("UPDATE @words_missing SET up_to = ?"), (start,))
+        return start
+
+    def match(self, db: apsw.Connection, terms: Sequence[str]) -> str | None:
+        """Return an FTS5 query for records that may contain all terms, None if they are too common to be looked up."""
+        if not terms or self.up_to(db):
+            return None
+        query = " AND ".join(map(_quote, self._rarest(db, _trigrams(terms))))
+        return query if self._counted(db, query, search.MAX_CANDIDATES) < search.MAX_CANDIDATES else None
+
+    def _rarest(self, db: apsw.Connection, trigrams: Sequence[str]) -> Sequence[str]:
+        for limit in RARE_LIMITS:
+            counts = {trigram: self._counted(db, _quote(trigram), limit) for trigram in trigrams}
+            rare = sorted((count, trigram) for trigram, count in counts.items() if count < limit)
+            if rare:
+                return [trigram for _, trigram in rare[:MAX_MATCHED_TRIGRAMS]]
+        return trigrams
+
+    def _counted(self, db: apsw.Connection, query: str, limit: int) -> int:
+        return read_number(db, self._count, (query, limit))
+
+    def _sql(self, statement: str) -> str:
+        return statement.replace("@", f"{self._service}_")
+
+
+def _trigrams(terms: Sequence[str]) -> list[str]:
+    """Return the trigrams of the terms, those of the longest first."""
+    longest_first = sorted(terms, key=len, reverse=True)
+    trigrams = (term[start : start + 3] for term in longest_first for start in range(len(term) - 2))
+    return list(dict.fromkeys(trigrams))[:MAX_PROBED_TRIGRAMS]
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
