@@ -15,7 +15,7 @@ from shared.storage.port import StateStore
 from shared.web.admin.health import default_health_checks
 from shared.web.admin.operations import operations_router
 from shared.web.api.docs import docs_router
-from shared.web.api.openapi import DESCRIPTION, DocumentedFastAPI, operation_id
+from shared.web.api.openapi import DESCRIPTION, DocumentedFastAPI
 from shared.web.dependencies import BoundRouter, bind_services
 from shared.web.http.body_limit import MAX_JSON_BODY_BYTES, BodyLimitMiddleware, BodyLimitPolicy
 from shared.web.http.client_address import ClientAddressResolver, parse_proxies
@@ -29,6 +29,7 @@ from shared.web.http.middleware import (
 )
 from shared.web.http.rate_limit import ConcurrencyLimitMiddleware, RateLimitMiddleware
 from shared.web.http.request_limits import RequestLimits, merge_limits
+from shared.web.http.routes import add_routes
 from shared.web.http.stream_limits import StreamRegistry
 from shared.web.http.upload_budget import UploadBudget, UploadBudgetMiddleware
 from shared.web.views.static_files import static_router
@@ -64,7 +65,6 @@ def create_app(
         contact={"name": title, "url": settings.origin},
         servers=[{"url": "/", "description": "This server"}],
         openapi_tags=[dict(tag) for tag in openapi_tags],
-        generate_unique_id_function=operation_id,
         lifespan=lifespan,
         openapi_url=None,
         docs_url=None,
@@ -80,7 +80,7 @@ def create_app(
     app.state.health_checks = default_health_checks(stores, platform.documents, platform.log)
     add_exception_handlers(app)
     for router in (operations_router(settings), docs_router(settings), static_router(), *routers):
-        app.include_router(router)
+        add_routes(app.router, router)
         bind_services(app, router)
     return app
 

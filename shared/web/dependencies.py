@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from shared.identity.service import Principal
 from shared.web.http.request_limits import NO_LIMITS, RequestLimits
+from shared.web.http.routes import add_routes
 
 if TYPE_CHECKING:
     from shared.backends.platform import Platform
@@ -39,7 +40,7 @@ class BoundRouter(APIRouter):
         super().__init__()
         self.services, self.limits = services, limits
         for router in routers:
-            self.include_router(router)
+            add_routes(self, router)
 
 
 def bind_services(app: FastAPI, router: APIRouter) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from shared.backends.platform import Platform, open_platform
 from shared.settings import Settings
+from shared.web.http.routes import add_routes
 from simpul.app import create_application
 from simpul.registry import BUILDERS, build_services
 from simpul.routing import ADMIN_SERVICE, DEFAULT_SERVICE, PATH_PREFIXES, service_for_path
@@ -28,8 +29,14 @@ def owned(platform: Platform) -> Iterator[tuple[str, str]]:
     for service in build_services(platform):
         app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         for router in service.routers:
-            app.include_router(router)
+            add_routes(app.router, router)
         yield from ((path, service.name) for path in paths_of(app))
+
+
+def test_no_router_is_walked_for_a_request(platform: Platform):
+    app = create_application(platform)
+    assert {isinstance(route, APIRoute) for route in app.routes} == {True}
+    assert len(app.routes) > 150
 
 
 def test_every_path_is_routed_to_its_service(platform: Platform):

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 
 from shared.identity.accounts import Role
@@ -63,11 +63,6 @@ _COMMON_STATUSES = (500, 503)
 _PREFIXES_WITHOUT_KEY = ("/api/session", "/api/links", "/api/dead-letters")
 """Operations that are safe to repeat without a key, or that answer anew each time."""
 _BODY_STATUSES = (400, 408, 409, 413, 415, 422)
-
-
-def operation_id(route: APIRoute) -> str:
-    """The id of an operation: its first tag and the name of its handler, so that moving a path does not change it."""
-    return "_".join([*(str(tag).replace(" ", "_") for tag in route.tags[:1]), route.name])
 
 
 def response_content(media_type: str, schema: Mapping[str, Any], description: str = "Berhasil") -> JsonObject:

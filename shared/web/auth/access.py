@@ -13,6 +13,7 @@ from shared.identity.accounts import Role
 from shared.identity.service import Principal
 from shared.web.api.problems import Problem
 from shared.web.dependencies import current_principal, platform_of
+from shared.web.http.routes import FlatRoute
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +170,7 @@ def pre_body_dependencies(route: APIRoute) -> list[PreBodyDependency]:
     return [guard for guard in _flatten_dependencies(route.dependant) if isinstance(guard, PreBodyDependency)]
 
 
-class GuardedRoute(APIRoute):
+class GuardedRoute(FlatRoute):
     """A route that authorizes the caller before the body is read, and cannot be created without declaring access.
 
     FastAPI reads and parses the body before it evaluates dependencies. Use: `APIRouter(route_class=GuardedRoute)`.

@@ -17,6 +17,7 @@ from shared.web.auth.access import public, session_cookie, signed_in
 from shared.web.auth.sessions import Credentials, clear_session_cookie, new_session, set_session_cookie
 from shared.web.dependencies import platform_of
 from shared.web.forms.posted_form import PostedForm
+from shared.web.http.routes import add_routes
 from shared.web.views.navigation import SIGN_IN, SIGN_OUT, safe_local_path, start_path
 from shared.web.views.page_routes import PageRoute, add_form_action, add_form_page, resume_page, see_other
 from shared.web.views.rendering import shared_templates
@@ -95,5 +96,5 @@ def _parse_saved_fields(text: str) -> Sequence[tuple[str, str]]:
 
 add_form_page(router, SIGN_IN, SignInPage, public())
 add_form_action(router, SIGN_OUT, SignOutAction, signed_in())
-router.include_router(own_account_pages.router)
-router.include_router(staff_account_pages.router)
+add_routes(router, own_account_pages.router)
+add_routes(router, staff_account_pages.router)

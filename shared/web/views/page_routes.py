@@ -11,7 +11,6 @@ from typing import Any, Protocol, cast
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends
-from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -33,6 +32,7 @@ from shared.web.forms.multipart import FormLimits
 from shared.web.forms.posted_form import PostedForm, read_posted
 from shared.web.http.body_limit import MAX_JSON_BODY_BYTES
 from shared.web.http.exception_handlers import HANDLED_EXCEPTIONS
+from shared.web.http.routes import FlatRoute
 from shared.web.views.navigation import SIGN_IN
 from shared.web.views.rendering import shared_templates
 
@@ -42,7 +42,7 @@ BACKGROUND_POLL_HEADER = "X-Live"
 RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class PageRoute(APIRoute):
+class PageRoute(FlatRoute):
     """Route of a page; one that does not declare its access cannot be created. Use: `APIRouter(route_class=PageRoute)`."""
 
     def get_route_handler(self) -> RouteHandler:
