@@ -21,7 +21,7 @@ from shared.web.app import create_app
 from shared.web.auth import api as identity_api
 from shared.web.auth import sign_in_pages
 from shared.web.auth.access import public
-from shared.web.office import phrase_pages, phrases
+from shared.web.office import phrase_pages, phrases, substitute_pages, substitutes
 from shared.web.views.navigation import HOME, SIGN_IN
 from shared.web.views.page_routes import PageRoute, see_other
 from simpul.maintenance import check_storage, sweep_periodically
@@ -38,7 +38,7 @@ OPENAPI_TAGS = (
     },
     {"name": "notification", "description": "Administrators look after the emails that were sent about requests."},
     {"name": "staff", "description": "Sessions and accounts of staff."},
-    {"name": "office", "description": "Ready-made sentences of the office."},
+    {"name": "office", "description": "Ready-made sentences and substitutes."},
     {"name": "dead letters", "description": "Administrators replay or discard events that could not be processed."},
 )
 
@@ -115,6 +115,8 @@ def shared_routers(platform: Platform, dead_letters: DeadLetterService, names: S
         sign_in_pages.router,
         phrases.router,
         phrase_pages.router,
+        substitutes.router,
+        substitute_pages.router,
         dead_letter_api.router(dead_letters),
         dead_letter_pages.pages(dead_letters),
         mail_viewer.pages(platform),

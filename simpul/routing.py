@@ -36,6 +36,8 @@ PATH_PREFIXES: Mapping[str, str] = {
     "/surel": ADMIN_SERVICE,
     "/api/phrases": ADMIN_SERVICE,
     "/kalimat": ADMIN_SERVICE,
+    "/api/substitutes": ADMIN_SERVICE,
+    "/pengganti": ADMIN_SERVICE,
 }
 """A prefix covers its own path and all paths below it: `/akun` does not cover `/akun-saya`."""
 

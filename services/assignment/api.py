@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -21,7 +22,7 @@ from services.assignment.domain.commands import (
 )
 from services.assignment.handover_service import FILE_RULES, digest_parts
 from services.assignment.overdue_board import MAX_LIST_REQUESTS, present_board
-from services.assignment.presenters import present_request, present_summary
+from services.assignment.presenters import in_capacity, present_request, present_summary
 from services.assignment.projections import find_requests
 from services.assignment.schemas import (
     AssignmentBody,
@@ -41,7 +42,9 @@ from services.assignment.schemas import (
 )
 from shared.contracts.request_state import find_document
 from shared.identity.accounts import Role
+from shared.identity.service import Principal
 from shared.runtime.decider import Refusal
+from shared.runtime.request_columns import RequestFilters
 from shared.web.api.bulk import BulkResponse
 from shared.web.api.commands import CommandResponse, command_result
 from shared.web.api.exports import EXPORT_RESPONSES, ExportKind, export_requests
@@ -62,16 +65,27 @@ from shared.web.views.labels import STATUS_LABELS
 router = APIRouter(prefix="/api/assignment", tags=["assignment"], route_class=GuardedRoute)
 
 
+def may_list(lead: str, reader: Principal) -> bool:
+    """Whether this person may list the requests of that lead ("" for all that they may see)."""
+    return lead == "" or reader.has_role(Role.STRUCTURAL) or lead in reader.represented(Role.TECHNICAL)
+
+
+def readable_filters(query: WorkQuery, reader: Principal, day: date) -> RequestFilters:
+    """The filters of the list; technical staff see the requests of one lead, the own ones unless they name another."""
+    filters = query.filters(day)
+    if not reader.has_role(Role.STRUCTURAL):
+        represented = reader.represented(Role.TECHNICAL)
+        filters["lead"] = query.lead if query.lead in represented else represented[0]
+    return filters
+
+
 @router.get("/requests", response_model=CountedPageResponse[RequestSummaryResponse], response_model_exclude_unset=True)
 async def list_requests(query: Annotated[WorkQuery, Query()], reader: Reader, assignment: Assignment) -> dict[str, Any]:
     """List requests, by default in the order of submission; technical staff see their own."""
-    lead = query.lead if reader.has_role(Role.STRUCTURAL) else reader.username
-    if query.lead not in ("", lead):
+    if not may_list(query.lead, reader):
         return {"items": [], "next": None, "previous": None} | ({"total": 0} if query.total else {})
     day, rules = assignment.today(), assignment.rules
-    filters = query.filters(day)
-    filters["lead"] = lead
-    requests = find_requests(**filters)
+    requests = find_requests(**readable_filters(query, reader, day))
     page = await assignment.executor.find(requests)
     listed = page_response(page, lambda loaded: present_summary(loaded, day, rules), query.sort)
     return {**listed, "total": await assignment.executor.count(requests)} if query.total else listed
@@ -83,10 +97,7 @@ async def export_list(
 ) -> Response:
     """Download the whole list as CSV or XLSX; technical staff get their own requests."""
     day, rules = assignment.today(), assignment.rules
-    filters = query.filters(day)
-    if not reader.has_role(Role.STRUCTURAL):
-        filters["lead"] = reader.username
-    requests = find_requests(**filters)
+    requests = find_requests(**readable_filters(query, reader, day))
     return await export_requests(
         kind, assignment.executor, requests, lambda loaded: present_summary(loaded, day, rules)
     )
@@ -201,7 +212,7 @@ async def start(
     request_id: str, lead: Lead, assignment: Assignment, context: Context, body: EmptyBody | None = None
 ) -> dict[str, Any]:
     """Start the work."""
-    await assignment.get_own_request(request_id, lead)
+    lead = await assignment.as_lead(request_id, lead)
     return await assignment.execute(context, request_id, StartWork(lead.staff), lead, body or EmptyBody())
 
 
@@ -210,7 +221,7 @@ async def progress(
     request_id: str, body: ProgressBody, lead: Lead, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Record the progress of the work, which the applicant sees too."""
-    await assignment.get_own_request(request_id, lead)
+    lead = await assignment.as_lead(request_id, lead)
     command = NoteProgress(lead.staff, body.note, body.percent)
     return await assignment.execute(context, request_id, command, lead, body)
 
@@ -220,7 +231,7 @@ async def pause(
     request_id: str, body: PauseBody, lead: Lead, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Ask the applicant a question and put the work on hold."""
-    await assignment.get_own_request(request_id, lead)
+    lead = await assignment.as_lead(request_id, lead)
     return await assignment.execute(context, request_id, PauseWork(lead.staff, body.question), lead, body)
 
 
@@ -229,7 +240,7 @@ async def resume(
     request_id: str, lead: Lead, assignment: Assignment, context: Context, body: ResumeBody | None = None
 ) -> dict[str, Any]:
     """Resume the work without the applicant's answer; the target moves by the working days of the pause."""
-    await assignment.get_own_request(request_id, lead)
+    lead = await assignment.as_lead(request_id, lead)
     fields = body or ResumeBody()
     return await assignment.execute(context, request_id, ResumeWork(lead.staff, fields.note), lead, fields)
 
@@ -243,7 +254,7 @@ async def complete(
     request_id: str, lead: Lead, request: Request, assignment: Assignment, handovers: Handovers, context: Context
 ) -> dict[str, Any]:
     """Hand over: a form with `summary` and 1 to 20 `documents`, to which the handover record is added."""
-    await assignment.get_own_request(request_id, lead)
+    lead = await assignment.as_lead(request_id, lead)
     async with read_form(request, HandoverFields, FILE_RULES, handovers.limits) as form:
         key = context.command_key(f"{lead.username}\n{request_id}", request_digest(*await digest_parts(form)))
         loaded = await assignment.get_own_request(request_id, lead)
@@ -264,7 +275,7 @@ async def add_note(
     request_id: str, body: NoteBody, reader: Reader, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Add a note among staff."""
-    await assignment.get_readable_request(request_id, reader)
+    reader = in_capacity((await assignment.get_readable_request(request_id, reader)).state, reader)
     return await assignment.execute(context, request_id, AddNote(reader.staff, body.text), reader, body)
 
 

@@ -34,7 +34,9 @@ def build(platform: Platform) -> ServiceApp:
     store = platform.state_store(assignment_decider.service, assignment_decider.indexed_columns)
     runtime = ServiceRuntime(assignment_decider, store, platform.log, platform.clock)
     service, handovers = AssignmentService(runtime, platform, rules), HandoverService(runtime.executor, platform)
-    digests = OverdueDigests(service.overdue, platform.accounts, platform.office, platform.clock, rules)
+    digests = OverdueDigests(
+        service.overdue, platform.accounts, platform.office, platform.substitutes, platform.clock, rules
+    )
     runtime.add_background("digests", digests.run)
     oversight = OversightService(service, platform)
     figures = FiguresProjection(assignment_decider, store, platform.office, platform.calendar, platform.clock)

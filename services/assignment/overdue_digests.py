@@ -17,6 +17,7 @@ from shared.calendar import WIT, today
 from shared.clock import Clock
 from shared.contracts.stages import OFFICERS, STRUCTURAL, stage_clock
 from shared.identity.accounts import Account, AccountStore, Role
+from shared.identity.substitutes import SubstituteRegister
 from shared.office.digests import DIGEST_LIFETIME, DIGESTS, digest_key
 from shared.office.port import EntryConflict, OfficeStore
 from shared.runtime.executor import Loaded
@@ -34,8 +35,15 @@ class OverdueDigests:
     """Plans the digests of each working day, in one of the processes of assignment."""
 
     def __init__(
-        self, board: OverdueBoard, accounts: AccountStore, office: OfficeStore, clock: Clock, rules: Rules
+        self,
+        board: OverdueBoard,
+        accounts: AccountStore,
+        office: OfficeStore,
+        substitutes: SubstituteRegister,
+        clock: Clock,
+        rules: Rules,
     ) -> None:
+        self._substitutes = substitutes
         self._board, self._accounts, self._office, self._clock, self._rules = board, accounts, office, clock, rules
         self._planned_on: date | None = None
 
@@ -60,8 +68,9 @@ class OverdueDigests:
         self._planned_on = day
 
     async def _plan(self, account: Account, day: date, now: datetime) -> None:
-        own, total = await self._own_items(account, day)
-        late = await self._items_for_heads(day) if Role.STRUCTURAL in account.roles else []
+        names = await self._responsibilities(account)
+        own, total = await self._own_items(names, day)
+        late = await self._items_for_heads(day) if STRUCTURAL in names else []
         stages = await self._stage_counts() if late else {}
         if not own and not late:
             return
@@ -72,15 +81,24 @@ class OverdueDigests:
         except EntryConflict:
             return  # another process planned it
 
-    async def _own_items(self, account: Account, day: date) -> tuple[list[dict[str, Any]], int]:
-        """Return the overdue requests that wait for this person, alone or as a member of a role, and their number."""
-        roles = {Role.OFFICER: OFFICERS, Role.STRUCTURAL: STRUCTURAL}
-        names = [f"staff:{account.username}", *(name for role, name in roles.items() if role in account.roles)]
+    async def _own_items(self, names: Sequence[str], day: date) -> tuple[list[dict[str, Any]], int]:
+        """Return the overdue requests that wait for one of these, and their number."""
         found: list[Loaded[State]] = []
         for name in names:
             found += await self._board.requests_of(name, MAX_ITEMS)
         total = sum([await self._board.count_of(name) for name in names])
         return self._items(found, day), total
+
+    async def _responsibilities(self, account: Account) -> list[str]:
+        """Return what this person is responsible for: as themselves, as a member of a role, and as a substitute."""
+        capacities = await self._substitutes.capacities(account.username)
+        persons = [account.username, *(one.username for one in capacities if one.username)]
+        roles = {*account.roles, *(role for one in capacities for role in one.roles)}
+        names = {Role.OFFICER: OFFICERS, Role.STRUCTURAL: STRUCTURAL}
+        return [
+            *dict.fromkeys(f"staff:{person}" for person in persons),
+            *(name for role, name in names.items() if role in roles),
+        ]
 
     async def _items_for_heads(self, day: date) -> list[dict[str, Any]]:
         return self._items(await self._board.overdue_by(HEAD_AFTER_DAYS, OUR_STAGES, MAX_ITEMS), day)

@@ -12,7 +12,7 @@ from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
 from services.assignment.errors import LEAD_NOT_AVAILABLE, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
 from services.assignment.overdue_board import OverdueBoard
-from services.assignment.presenters import is_lead, target_warnings, was_just_reassigned_from
+from services.assignment.presenters import in_capacity, is_lead, target_warnings, was_just_reassigned_from
 from services.assignment.projections import find_open_work, find_overdue_work
 from services.assignment.schemas import BulkAssignment, BulkReassignment
 from shared.backends.platform import Platform
@@ -51,11 +51,15 @@ class AssignmentService:
         return loaded
 
     async def get_own_request(self, request_id: str, lead: Principal) -> Loaded[State]:
-        """Return a request that this person leads. Raises Problem 404."""
+        """Return a request that this person leads, also for somebody else. Raises Problem 404."""
         loaded = await self.get_request(request_id)
-        if not is_lead(loaded.state, lead.staff):
+        if not is_lead(loaded.state, lead):
             raise Problem(404, REQUEST_NOT_FOUND)
         return loaded
+
+    async def as_lead(self, request_id: str, lead: Principal) -> Principal:
+        """Return the person in the capacity in which they lead this request. Raises Problem 404 if they do not."""
+        return in_capacity((await self.get_own_request(request_id, lead)).state, lead)
 
     async def get_readable_request(self, request_id: str, reader: Principal) -> Loaded[State]:
         """Return a request: any for a structural head, an own one for technical staff. Raises Problem 404."""
@@ -65,7 +69,7 @@ class AssignmentService:
 
     def is_visible_to(self, state: State, reader: Principal) -> bool:
         """Return whether changes of a request are streamed to this person, including its reassignment to another lead."""
-        own = is_lead(state, reader.staff) or was_just_reassigned_from(state, reader.staff)
+        own = is_lead(state, reader) or was_just_reassigned_from(state, reader)
         return bool(state.number) and (own or reader.has_role(Role.STRUCTURAL))
 
     async def get_lead_candidate(self, username: str) -> Staff:

@@ -21,7 +21,7 @@ def build(platform: Platform) -> ServiceApp:
     request_decider = decider()
     store = platform.state_store(request_decider.service, request_decider.indexed_columns)
     runtime = ServiceRuntime(request_decider, store, platform.log, platform.clock)
-    directory = CachedStaffDirectory(platform.accounts)
+    directory = CachedStaffDirectory(platform.accounts, substitutes=platform.substitutes)
     email_settings, preferences = _email_settings(platform), NotificationPreferences(platform.office)
     composer = EmailComposer(directory, email_settings, platform.tracking.link, platform.tracking.contact_link)
     dispatcher = EmailDispatcher(runtime.executor, platform.mailer, composer, platform.new_id, preferences)

@@ -16,6 +16,7 @@ from services.notification.domain.state import Message, State
 from services.notification.email_rendering import EmailContent, render
 from shared.calendar import WorkingCalendar
 from shared.identity.accounts import Account, AccountStore, Role
+from shared.identity.substitutes import Capacity, SubstituteRegister
 from shared.mail.port import Email
 from shared.office_contact import OfficeContact
 from shared.runtime.executor import Loaded
@@ -54,35 +55,66 @@ class StaffDirectory(Protocol):
 
     async def person(self, username: str) -> Recipient | None: ...
 
+    async def recipients_for(self, username: str) -> Sequence[Recipient]:
+        """The person, and whoever acts for the person."""
+
 
 class CachedStaffDirectory:
     """A StaffDirectory over the accounts; results are cached briefly, because emails of one batch go to the same people."""
 
-    def __init__(self, accounts: AccountStore, now: Callable[[], float] = monotonic) -> None:
-        self._accounts = accounts
+    def __init__(
+        self,
+        accounts: AccountStore,
+        now: Callable[[], float] = monotonic,
+        *,
+        substitutes: SubstituteRegister | None = None,
+    ) -> None:
+        self._accounts, self._substitutes = accounts, substitutes
         self._cache: TTLCache[str, Sequence[Recipient]] = TTLCache(MAX_CACHED_LOOKUPS, CACHE_TTL_SECONDS, now)
 
     async def accounts_with_role(self, role: str) -> Sequence[Recipient]:
-        """Return the members of a role, none of one that this version does not know."""
+        """Return the members of a role and their substitutes, none of a role that this version does not know."""
         if role not in {known.value for known in Role}:
             return []
-        return await self._get_cached(f"role:{role}", lambda: self._accounts.accounts_with_role(Role(role)))
+        return await self._get_cached(f"role:{role}", lambda: self._members(Role(role)))
 
     async def person(self, username: str) -> Recipient | None:
-        found = await self._get_cached(f"person:{username}", lambda: self._active_account(username))
+        found = await self._get_cached(f"person:{username}", lambda: self._active_person(username))
         return found[0] if found else None
 
-    async def _active_account(self, username: str) -> list[Account]:
-        account = await self._accounts.account(username)
-        return [account] if account and account.active else []
+    async def recipients_for(self, username: str) -> Sequence[Recipient]:
+        return await self._get_cached(f"for:{username}", lambda: self._person_and_substitutes(username))
 
-    async def _get_cached(self, key: str, load: Callable[[], Awaitable[Sequence[Account]]]) -> Sequence[Recipient]:
+    async def _members(self, role: Role) -> list[Recipient]:
+        members = [_recipient(account) for account in await self._accounts.accounts_with_role(role)]
+        known = {member.username for member in members}
+        substitutes = await self._substitutes.substitutes_with_role(role) if self._substitutes else []
+        return [*members, *(_acting(*one) for one in substitutes if one[0].username not in known)]
+
+    async def _active_person(self, username: str) -> list[Recipient]:
+        account = await self._accounts.account(username)
+        return [_recipient(account)] if account and account.active else []
+
+    async def _person_and_substitutes(self, username: str) -> list[Recipient]:
+        substitutes = await self._substitutes.substitutes_of(username) if self._substitutes else []
+        return [*await self._active_person(username), *(_acting(*one) for one in substitutes)]
+
+    async def _get_cached(self, key: str, load: Callable[[], Awaitable[Sequence[Recipient]]]) -> Sequence[Recipient]:
         cached = self._cache.get(key)
         if cached:
             return cached
-        found = [Recipient(account.name, account.email, account.roles, account.username) for account in await load()]
-        self._cache[key] = found
+        self._cache[key] = found = await load()
         return found
+
+
+def _recipient(account: Account) -> Recipient:
+    return Recipient(account.name, account.email, account.roles, account.username)
+
+
+def _acting(account: Account, capacity: Capacity) -> Recipient:
+    """A substitute as a recipient, with the roles as a substitute, so that links lead to pages that they may open."""
+    roles = tuple(dict.fromkeys((*account.roles, *capacity.roles)))
+    return Recipient(capacity.name_of(account.name), account.email, roles, account.username)
 
 
 class EmailComposer:
@@ -110,8 +142,7 @@ class EmailComposer:
         kind, _, name = message.to.partition(":")
         if kind == "role":
             return await self._directory.accounts_with_role(name)
-        person = await self._directory.person(name)
-        return [person] if person else []
+        return await self._directory.recipients_for(name)
 
     async def compose(self, loaded: Loaded[State], message: Message, recipients: Sequence[Recipient]) -> Email:
         """Return the email. Raises InvalidHeader and InvalidEmail."""

@@ -74,10 +74,14 @@ class VerificationService:
         return await self.executor.count(find_requests(status=Status.SUBMITTED, advised=False))
 
     async def officers(self) -> list[Staff]:
-        """Return the active officers by name."""
+        """Return the active officers and those who act as one today, by name."""
         accounts = await self.platform.accounts.accounts_with_role(Role.OFFICER)
-        officers = [Staff(username=account.username, name=account.name) for account in accounts]
-        return sorted(officers, key=lambda officer: officer.name)
+        officers = {account.username: Staff(username=account.username, name=account.name) for account in accounts}
+        for account, capacity in await self.platform.substitutes.substitutes_with_role(Role.OFFICER):
+            name, acting_for = capacity.name_of(account.name), capacity.username
+            acting = Staff(username=account.username, name=name, acting_for=acting_for)
+            officers.setdefault(account.username, acting)
+        return sorted(officers.values(), key=lambda officer: officer.name)
 
     async def claim_command(self, by: Staff, username: str | None) -> ClaimRequest:
         """Return the command that makes this officer, or `by`, check a request. Raises Problem 422 for anybody else."""

@@ -18,6 +18,7 @@ from shared.eventlog.port import EventLog, LogUnavailable
 from shared.identity.accounts import AccountStore
 from shared.identity.service import IdentityService
 from shared.identity.signing import ExactSigner, make_serializer, make_signer
+from shared.identity.substitutes import SubstituteRegister
 from shared.identity.tracking_tokens import TrackingTokens
 from shared.mail.folder import FolderMailer
 from shared.mail.port import Mailer
@@ -69,6 +70,10 @@ class Platform:
         return PresenceRegister(self.office, self.clock)
 
     @property
+    def substitutes(self) -> SubstituteRegister:
+        return SubstituteRegister(self.office, self.accounts, self.clock)
+
+    @property
     def single_process(self) -> bool:
         """Each service has one process, which may recover at its start what an earlier one left in flight."""
         return self.backend.single_process
@@ -109,7 +114,9 @@ def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId
         calendar=_calendar(settings),
         backend=backend,
         mailer=_mailer(settings),
-        identity=IdentityService(backend.accounts, clock, secret),
+        identity=IdentityService(
+            backend.accounts, clock, secret, SubstituteRegister(backend.office, backend.accounts, clock)
+        ),
         tracking=TrackingTokens(signer, settings.origin),
         signer=signer,
         held_file_serializer=make_serializer(secret, "held-file"),

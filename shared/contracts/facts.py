@@ -59,10 +59,18 @@ class DocumentKind(StrEnum):
 
 
 class Staff(Value):
-    """A staff member: the account, and its name at that time."""
+    """A staff member: the account, and its name at that time.
+
+    A substitute is named with the person or role, and `acting_for` is the username of that person.
+    """
 
     username: str
     name: str
+    acting_for: str = ""
+
+    def represents(self, person: Staff) -> bool:
+        """Return whether this is the person, or acts for the person."""
+        return person.username in (self.username, self.acting_for)
 
 
 class Applicant(Value):

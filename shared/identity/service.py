@@ -25,6 +25,7 @@ from shared.identity.accounts import (
 from shared.identity.login_attempts import LoginAttempts
 from shared.identity.passwords import hash_new_password, password_matches
 from shared.identity.signing import hex_signature, make_signer
+from shared.identity.substitutes import Capacity, SubstituteRegister
 from shared.runtime.executor import IdempotencyKeyReused
 
 logger = logging.getLogger(__name__)
@@ -44,17 +45,44 @@ class AccountNotFound(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The staff member who makes a call, with the CSRF token of the session."""
+    """The staff member who makes a call, with the CSRF token of the session.
+
+    `roles` includes those as a substitute; `acting` is the capacity in which this call is made, None for the own one.
+    """
 
     username: str
     name: str
     roles: tuple[Role, ...]
     token_hash: str
     csrf: str
+    own_roles: tuple[Role, ...] = ()
+    capacities: tuple[Capacity, ...] = ()
+    acting: Capacity | None = None
 
     @property
     def staff(self) -> Staff:
-        return Staff(username=self.username, name=self.name)
+        """How an event names this person in the capacity of this call."""
+        if self.acting is None:
+            return Staff(username=self.username, name=self.name)
+        name = self.acting.name_of(self.name)
+        return Staff(username=self.username, name=name, acting_for=self.acting.username)
+
+    def with_roles(self, roles: frozenset[Role]) -> Principal:
+        """In the own capacity if that has one of the roles, otherwise as the substitute who has one."""
+        if not roles or roles & set(self.own_roles):
+            return self
+        return replace(self, acting=next((one for one in self.capacities if roles & set(one.roles)), None))
+
+    def represented(self, role: Role) -> tuple[str, ...]:
+        """The usernames of those whose work with this role is this person's: the own one, and those of absent persons."""
+        own = [self.username] if role in self.own_roles else []
+        persons = [one.username for one in self.capacities if one.username and role in one.roles]
+        return tuple(dict.fromkeys((*own, *persons)))
+
+    def representing(self, username: str) -> Principal:
+        """In the capacity of acting for this person, the own one if this is the person or nobody who is represented."""
+        capacity = next((one for one in self.capacities if one.username == username), None)
+        return replace(self, acting=None if username == self.username else capacity)
 
     def verify_csrf(self, csrf: str) -> bool:
         """Whether this is the CSRF token of the session; the comparison takes constant time."""
@@ -67,8 +95,11 @@ class Principal:
 class IdentityService:
     """Signs staff in and manages their accounts; only hashes of tokens and passwords are stored."""
 
-    def __init__(self, store: AccountStore, clock: Clock, secret: bytes) -> None:
+    def __init__(
+        self, store: AccountStore, clock: Clock, secret: bytes, substitutes: SubstituteRegister | None = None
+    ) -> None:
         self.store, self._clock, self._signer = store, clock, make_signer(secret)
+        self._substitutes = substitutes
         self._attempts = LoginAttempts(store)
 
     async def sign_in(self, username: str, password: str, code: str, address: str) -> tuple[str, Principal]:
@@ -107,7 +138,7 @@ class IdentityService:
                 current = await self.store.account(account.username)
                 continue
             logger.info("%s signed in", account.username)
-            return token, self._principal(session, current)
+            return token, await self._principal(session, current)
         logger.warning("sign-in to %s refused: its credentials changed during the sign-in", account.username)
         raise InvalidCredentials
 
@@ -126,12 +157,14 @@ class IdentityService:
             return None
         if used and now - session.seen_at > TOUCH_INTERVAL:
             await self.store.touch_session(session.token_hash, now)
-        return self._principal(session, account)
+        return await self._principal(session, account)
 
     async def is_session_active(self, principal: Principal) -> bool:
-        """Whether the session is still valid; the call does not extend it."""
+        """Whether the session is still valid with all its roles; the call does not extend it."""
         found = await self.store.session(principal.token_hash)
-        return found is not None and _is_active(*found, self._clock())
+        if found is None or not _is_active(*found, self._clock()):
+            return False
+        return (await self._principal(*found)).capacities == principal.capacities
 
     async def sign_out(self, principal: Principal) -> None:
         await self.store.close_session(principal.token_hash)
@@ -145,9 +178,13 @@ class IdentityService:
         """Whether this is the token of the principal's session."""
         return hmac.compare_digest(_hash(token), principal.token_hash)
 
-    def _principal(self, session: Session, account: Account) -> Principal:
+    async def _principal(self, session: Session, account: Account) -> Principal:
         csrf = hex_signature(self._signer, f"csrf:{session.token_hash}")
-        return Principal(account.username, account.name, account.roles, session.token_hash, csrf)
+        capacities = await self._substitutes.capacities(account.username) if self._substitutes else ()
+        roles = dict.fromkeys((*account.roles, *(role for one in capacities for role in one.roles)))
+        return Principal(
+            account.username, account.name, tuple(roles), session.token_hash, csrf, account.roles, capacities
+        )
 
     async def add_staff(
         self,
@@ -244,7 +281,7 @@ class IdentityService:
             await self.store.open_session(session, account)
         except ConcurrentModification:
             return None
-        return token, self._principal(session, account)
+        return token, await self._principal(session, account)
 
     async def confirm_password(self, account: Account, password: str, address: str) -> None:
         """Verify the current password before an own password is changed. Raises: InvalidCredentials, TooManyFailures."""

@@ -109,6 +109,9 @@ MATRIX: dict[Call, Allowed] = {
     ("POST", "/api/dead-letters/{letter_id}/discard"): ADMIN,
     ("GET", "/api/phrases"): ANY_STAFF,
     ("PUT", "/api/phrases"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
+    ("GET", "/api/substitutes"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
+    ("POST", "/api/substitutes"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
+    ("DELETE", "/api/substitutes/{substitute_id}"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
     ("GET", "/api/staff"): ADMIN,
     ("POST", "/api/staff"): ADMIN,
     ("PATCH", "/api/staff/{username}"): ADMIN,
@@ -152,7 +155,11 @@ PAGES: dict[Call, Allowed] = {
     ("POST", "/penugasan/{request_id}/ganti"): STRUCTURAL,
     ("GET", "/penugasan/{request_id}/target"): STRUCTURAL,
     ("POST", "/penugasan/{request_id}/target"): STRUCTURAL,
-    **{(method, "/kalimat"): frozenset({Role.STRUCTURAL, Role.ADMIN}) for method in ("GET", "POST")},
+    **{
+        (method, path): frozenset({Role.STRUCTURAL, Role.ADMIN})
+        for path in ("/kalimat", "/pengganti")
+        for method in ("GET", "POST")
+    },
     **{(method, "/penugasan/massal"): STRUCTURAL for method in ("GET", "POST")},
     **{(method, "/verifikasi/massal"): OFFICER for method in ("GET", "POST")},
     **{(method, "/penugasan/{request_id}/catatan"): STRUCTURAL for method in ("GET", "POST")},

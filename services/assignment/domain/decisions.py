@@ -222,7 +222,7 @@ def _require_status(state: State, *statuses: Status) -> None:
 
 
 def _require_lead(state: State, by: Staff) -> None:
-    if state.lead is None or state.lead.username != by.username:
+    if state.lead is None or not by.represents(state.lead):
         raise Refusal("not_your_request")
 
 

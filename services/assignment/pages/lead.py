@@ -17,11 +17,14 @@ from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import WORK_PATH
 from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, show_documents, url
+from services.assignment.presenters import in_capacity
 from services.assignment.projections import find_open_work, find_requests, find_work
 from services.assignment.schemas import PauseBody, ProgressBody, ResumeBody
+from shared.contracts.facts import Staff
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
 from shared.documents.media_types import ACCEPT
+from shared.identity.accounts import Role
 from shared.runtime.executor import Loaded
 from shared.storage.port import RecordQuery
 from shared.web.api.exports import ExportKind
@@ -74,23 +77,34 @@ class OwnWorkPage(LeadPage):
             tabs=await self._tabs(query, show_all),
             search_all_url=url(WORK_PATH, tab="all", search=query.search) if query.search and not show_all else "",
             unfiltered_url=url(WORK_PATH, tab=tab) if query.active_filters else "",
+            lead=query.lead,
             **await self.list_context(query, self.list_query(query), WORK_PATH, tab),
         )
 
     def list_query(self, query: SearchQuery) -> RecordQuery:
-        filters = query.filters(self.assignment.today())
+        filters, lead = query.filters(self.assignment.today()), self._lead(query)
         if query.tab != "all":
-            return find_work(self.principal.username, **filters)
-        filters["lead"] = self.principal.username
+            return find_work(lead, **filters)
+        filters["lead"] = lead
         filters["descending"] = query.sort.startswith("-") if query.sort else True
         return find_requests(**filters)
 
+    def _lead(self, query: SearchQuery) -> str:
+        """Return the username of the lead whose requests are shown: the own one, or that of somebody who is represented."""
+        represented = self.principal.represented(Role.TECHNICAL)
+        return query.lead if query.lead in represented else represented[0]
+
     async def _tabs(self, query: SearchQuery, show_all: bool) -> list[TabLink]:
-        count = await self.assignment.executor.count(find_open_work(self.principal.username))
-        return [
-            (WORDS.tabs.mine_open, url(WORK_PATH, search=query.search), not show_all, count),
-            (WORDS.tabs.mine_all, url(WORK_PATH, tab="all", search=query.search), show_all, None),
-        ]
+        chosen, own = self._lead(query), self.principal.username
+        names = {one.username: f"{one.kind.prefix} {one.name}" for one in self.principal.capacities}
+        tabs: list[TabLink] = []
+        for lead in self.principal.represented(Role.TECHNICAL):
+            label = WORDS.tabs.mine_open if lead == own else names[lead]
+            address = url(WORK_PATH, search=query.search, lead="" if lead == own else lead)
+            count = await self.assignment.executor.count(find_open_work(lead))
+            tabs.append((label, address, lead == chosen and not show_all, count))
+        all_address = url(WORK_PATH, tab="all", search=query.search, lead="" if chosen == own else chosen)
+        return [*tabs, (WORDS.tabs.mine_all, all_address, show_all, None)]
 
 
 @router.get(WORK_PATH)
@@ -133,7 +147,7 @@ class WorkPage(LeadPage):
         super().__init__(request, lead, assignment)
         self.request_id, self.context = request_id, context
 
-    def command(self, posted: PostedForm) -> tuple[Command, BaseModel]:
+    def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
         """Return the command of the form and the model that it was validated by. Raises Problem 422."""
         raise NotImplementedError
 
@@ -170,7 +184,7 @@ class WorkPage(LeadPage):
 
     async def submit(self, posted: PostedForm) -> Response:
         loaded = await self.assignment.get_own_request(self.request_id, self.principal)
-        command, body = self.command(posted)
+        command, body = self.command(posted, in_capacity(loaded.state, self.principal).staff)
         await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
         return see_other(url(request_url(loaded), done=self.step.name))
 
@@ -178,32 +192,32 @@ class WorkPage(LeadPage):
 class StartPage(WorkPage):
     step = START
 
-    def command(self, posted: PostedForm) -> tuple[Command, BaseModel]:
-        return StartWork(self.principal.staff), posted.validate(EmptyBody)
+    def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
+        return StartWork(by), posted.validate(EmptyBody)
 
 
 class ProgressPage(WorkPage):
     step = PROGRESS
 
-    def command(self, posted: PostedForm) -> tuple[Command, BaseModel]:
+    def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
         body = posted.validate(ProgressBody)
-        return NoteProgress(self.principal.staff, body.note, body.percent), body
+        return NoteProgress(by, body.note, body.percent), body
 
 
 class PausePage(WorkPage):
     step = PAUSE
 
-    def command(self, posted: PostedForm) -> tuple[Command, BaseModel]:
+    def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
         body = posted.validate(PauseBody)
-        return PauseWork(self.principal.staff, body.question), body
+        return PauseWork(by, body.question), body
 
 
 class ResumePage(WorkPage):
     step = RESUME
 
-    def command(self, posted: PostedForm) -> tuple[Command, BaseModel]:
+    def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
         body = posted.validate(ResumeBody)
-        return ResumeWork(self.principal.staff, body.note), body
+        return ResumeWork(by, body.note), body
 
 
 for _page in (StartPage, ProgressPage, PausePage, ResumePage):

@@ -12,6 +12,7 @@ from services.assignment.domain.commands import AddNote
 from services.assignment.domain.state import State
 from services.assignment.pages import QUEUE_PATH, WORK_PATH
 from services.assignment.pages.staff_page import StaffPage
+from services.assignment.presenters import in_capacity
 from services.assignment.service import AssignmentService
 from shared.identity.service import Principal
 from shared.runtime.executor import Loaded
@@ -54,7 +55,7 @@ class NotesPage(StaffPage):
     async def submit(self, posted: PostedForm) -> Response:
         loaded = await self.loaded()
         body = posted.validate(NoteBody)
-        command = AddNote(self.principal.staff, body.text)
+        command = AddNote(in_capacity(loaded.state, self.principal).staff, body.text)
         await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
         return see_other(self._request_url(loaded) + "#notes")
 

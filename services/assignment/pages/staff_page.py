@@ -68,13 +68,13 @@ class StaffPage:
         return [viewer.name for viewer in viewers]
 
     async def _menu_counts(self) -> dict[str, int]:
-        queries = {
-            OVERDUE: (Role.STRUCTURAL, find_overdue(self.assignment.today())),
-            QUEUE_PATH: (Role.STRUCTURAL, find_requests(status=Status.VERIFIED)),
-            WORK_PATH: (Role.TECHNICAL, find_open_work(self.principal.username)),
-        }
-        count = self.assignment.executor.count
-        return {path: await count(query) for path, (role, query) in queries.items() if self.principal.has_role(role)}
+        count, counts = self.assignment.executor.count, {}
+        if self.principal.has_role(Role.STRUCTURAL):
+            counts[OVERDUE] = await count(find_overdue(self.assignment.today()))
+            counts[QUEUE_PATH] = await count(find_requests(status=Status.VERIFIED))
+        if leads := self.principal.represented(Role.TECHNICAL):
+            counts[WORK_PATH] = sum([await count(find_open_work(lead)) for lead in leads])
+        return counts
 
     async def export(self, kind: ExportKind, requests: RecordQuery) -> Response:
         """Return a whole list as a file."""

@@ -34,7 +34,7 @@ class SignedIn:
     async def __call__(self, request: Request) -> Principal:
         principal = await _authenticate(request)
         require_role(request, principal, self.roles)
-        return principal
+        return principal.with_roles(self.roles)
 
 
 class Public:

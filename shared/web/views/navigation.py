@@ -9,7 +9,7 @@ from shared.identity.accounts import Role
 from shared.identity.service import Principal
 
 SIGN_IN, SIGN_OUT, OWN_ACCOUNT = "/masuk", "/keluar", "/akun-saya"
-HOME, MAIL_VIEWER, OVERDUE = "/", "/surel", "/lewat-batas"
+HOME, MAIL_VIEWER, OVERDUE, SUBSTITUTES = "/", "/surel", "/lewat-batas", "/pengganti"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,13 @@ MENU_ITEMS = (
     MenuItem(Role.STRUCTURAL, OVERDUE, "overdue"),
     MenuItem(Role.STRUCTURAL, "/beban-kerja", "leads"),
     MenuItem(Role.STRUCTURAL, "/dasbor", "dashboard"),
+    MenuItem(Role.STRUCTURAL, SUBSTITUTES, "substitutes"),
     MenuItem(Role.OFFICER, OVERDUE, "overdue"),
     MenuItem(Role.TECHNICAL, "/pekerjaan", "work"),
     MenuItem(Role.ADMIN, "/surel-keluar", "messages"),
     MenuItem(Role.ADMIN, "/kejadian-tertunda", "dead_letters"),
     MenuItem(Role.ADMIN, "/akun", "staff_accounts"),
+    MenuItem(Role.ADMIN, SUBSTITUTES, "substitutes"),
     MenuItem(Role.ADMIN, "/kalimat", "phrases"),
 )
 

@@ -137,6 +137,9 @@ class Staff:
     async def person(self, username: str) -> Recipient | None:
         return Recipient(username, f"{username}@simpul.example")
 
+    async def recipients_for(self, username: str) -> Sequence[Recipient]:
+        return [Recipient(username, f"{username}@simpul.example")]
+
 
 @dataclass
 class SimulatedSystem:

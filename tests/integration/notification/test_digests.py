@@ -52,7 +52,7 @@ def planner(harness: StaffHarness) -> OverdueDigests:
     platform, rules = harness.platform, Rules(harness.platform.calendar)
     executor = harness.services["assignment"].runtime.executor
     board = OverdueBoard(executor, platform.accounts, platform.clock, rules)
-    return OverdueDigests(board, platform.accounts, platform.office, platform.clock, rules)
+    return OverdueDigests(board, platform.accounts, platform.office, platform.substitutes, platform.clock, rules)
 
 
 def sender(harness: StaffHarness) -> DigestSender:

@@ -38,9 +38,13 @@ class PageState:
     way: OpenPage
 
 
-def at(path: str) -> OpenPage:
+def at(path: str, *, press: str = "") -> OpenPage:
+    """Open a page; `press` submits its form."""
+
     def way(session: BrowserSession, samples: SampleRequests) -> None:
         session.open(path)
+        if press:
+            refused(session, press)
 
     return way
 
@@ -357,6 +361,8 @@ HEAD: dict[str, OpenPage] = {
     "head bulk replace": of("/penugasan/massal?action=reassignment&ids={id}", "in_progress"),
     "head notes": of("/penugasan/{id}/catatan", "in_progress"),
     "head notes refused": of("/penugasan/{id}/catatan", "in_progress", press="Simpan Catatan"),
+    "head substitutes": at("/pengganti"),
+    "head substitutes refused": at("/pengganti", press="Tetapkan Pengganti"),
     "head phrases": at("/kalimat"),
     "head phrases refused": phrases_refused,
     "head notifications": at("/akun-saya/notifikasi"),

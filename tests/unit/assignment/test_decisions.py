@@ -24,6 +24,7 @@ from services.assignment.domain.commands import (
 from services.assignment.domain.decisions import Rules, next_record_number, suggested_target
 from services.assignment.domain.state import State
 from services.assignment.presenters import (
+    in_capacity,
     is_lead,
     objection,
     present_page,
@@ -49,6 +50,9 @@ from shared.contracts.assignment import (
 from shared.contracts.facts import Complexity, Fact, Staff
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
+from shared.identity.accounts import Role
+from shared.identity.service import Principal
+from shared.identity.substitutes import Capacity, SubstitutionKind
 from shared.runtime.executor import Loaded
 from tests.support.domain.given_when_then import NOON, REQUEST, events_from, fold, given, interleavings, refusal_of
 from tests.support.domain.request_events import (
@@ -502,10 +506,30 @@ def test_submitted_documents_and_results_are_found_by_id():
     assert find_document(state, "lain") is None
 
 
-def test_only_the_lead_is_recognised_as_lead():
-    assert is_lead(state_after(*ASSIGNED), DEWI)
-    assert not is_lead(state_after(*ASSIGNED), RONAL)
-    assert not is_lead(state_after(*VERIFIED), DEWI)
+@pytest.mark.parametrize("command", OF_THE_LEAD)
+def test_a_substitute_works_on_the_request_of_the_lead(command: Any):
+    acting = RONAL.model_copy(update={"acting_for": "dewi"})
+    (status,) = MOVES[command]
+    (fact, *_) = ASSIGNMENT.decide(state_after(*PATHS[status]), replace(command, by=acting), NOON)
+    assert fact.model_dump()["by"]["acting_for"] == "dewi"
+    other = RONAL.model_copy(update={"acting_for": "hasan"})
+    assert refusal(replace(command, by=other), *PATHS[status]) == "not_your_request"
+
+
+def principal(username: str, *capacities: Capacity) -> Principal:
+    return Principal(username, username, (Role.TECHNICAL,), "", "", (Role.TECHNICAL,), capacities)
+
+
+def test_the_lead_and_a_substitute_are_recognised_as_lead():
+    for_dewi = Capacity(SubstitutionKind.PLH, "dewi", "Dewi Andaian", (Role.TECHNICAL,))
+    assert is_lead(state_after(*ASSIGNED), principal("dewi"))
+    assert is_lead(state_after(*ASSIGNED), principal("ronal", for_dewi))
+    assert not is_lead(state_after(*ASSIGNED), principal("ronal"))
+    assert not is_lead(state_after(*VERIFIED), principal("dewi"))
+    assert in_capacity(state_after(*ASSIGNED), principal("ronal", for_dewi)).staff.name == "ronal (Plh. Dewi Andaian)"
+    assert in_capacity(state_after(*ASSIGNED), principal("dewi", for_dewi)).staff == DEWI.model_copy(
+        update={"name": "dewi"}
+    )
 
 
 def test_work_of_a_lead_is_found_and_counted_by_columns():

@@ -1,0 +1,244 @@
+"""Substitutes: who stands in for a person or a role, and from which to which day.
+
+They are one entry of the office store, which every process of every service reads with each call of a member of staff: a
+substitution begins and ends by the calendar, over restarts and in all processes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any
+
+from shared.calendar import today
+from shared.clock import Clock
+from shared.identity.accounts import Account, AccountStore, Role
+from shared.office.port import EntryConflict, OfficeStore
+from shared.runtime.executor import IdempotencyKeyReused
+
+logger = logging.getLogger(__name__)
+
+COLLECTION, KEY = "substitutes", "all"
+MAX_DAYS = 366
+"""The longest substitution; a longer absence is entered again."""
+HISTORY_DAYS = 366
+"""Ended substitutions are removed after this time."""
+MAX_ATTEMPTS = 10
+
+
+class SubstitutionKind(StrEnum):
+    """Plh (pelaksana harian) while the holder is away for some days, Plt (pelaksana tugas) while the post has no holder."""
+
+    PLH = "plh"
+    PLT = "plt"
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.value.capitalize()}."
+
+
+REPLACEABLE_ROLES = (Role.OFFICER, Role.STRUCTURAL, Role.TECHNICAL)
+"""Roles that a substitute of a person takes over; an administrator has no substitute."""
+SHARED_ROLES = (Role.OFFICER, Role.STRUCTURAL)
+"""Roles that have a substitute without a person; the work of technical staff belongs to a person."""
+
+
+class SubstitutionRefused(Exception):
+    """The substitution is not possible: `field` is the field at fault, `code` the reason."""
+
+    def __init__(self, field: str, code: str, **params: Any) -> None:
+        super().__init__(code)
+        self.field, self.code, self.params = field, code, params
+
+
+@dataclass(frozen=True, slots=True)
+class Substitution:
+    """`substitute` stands in for the person `username` or for the holders of `role`, which people call `label`."""
+
+    id: str
+    kind: SubstitutionKind
+    substitute: str
+    username: str
+    role: Role | None
+    first_day: date
+    last_day: date
+    by: str
+    label: str = ""
+
+    def is_active(self, day: date) -> bool:
+        return self.first_day <= day <= self.last_day
+
+    def overlaps(self, other: Substitution) -> bool:
+        same = (self.username, self.role) == (other.username, other.role)
+        return same and self.first_day <= other.last_day and other.first_day <= self.last_day
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What somebody may do as a substitute: the roles of the person `username`, or a role ("" person).
+
+    `name` is that of the person or of the role.
+    """
+
+    kind: SubstitutionKind
+    username: str
+    name: str
+    roles: tuple[Role, ...]
+
+    def name_of(self, substitute: str) -> str:
+        """How documents, emails and the history name the substitute, for example `Ana Misal (Plh. Budi Contoh)`."""
+        return f"{substitute} ({self.kind.prefix} {self.name})"
+
+
+class SubstituteRegister:
+    """Records substitutions, and says who acts for whom today."""
+
+    def __init__(self, office: OfficeStore, accounts: AccountStore, clock: Clock) -> None:
+        self._office, self._accounts, self._clock = office, accounts, clock
+
+    async def substitutions(self) -> list[Substitution]:
+        """All substitutions that have not ended, by their first day."""
+        day = today(self._clock())
+        return sorted((one for one in await self._stored() if one.last_day >= day), key=_order)
+
+    async def add(self, added: Substitution) -> Substitution:
+        """Record a substitution and return it, as a repeat with the same id does.
+
+        Raises: SubstitutionRefused; IdempotencyKeyReused if the id belongs to another one.
+        """
+        day, accounts = today(self._clock()), {one.username: one for one in await self._accounts.accounts()}
+        for _ in range(MAX_ATTEMPTS):
+            stored, version = await self._load()
+            if same := next((one for one in stored if one.id == added.id), None):
+                if same != added:
+                    raise IdempotencyKeyReused(added.id)
+                return same
+            _check(added, accounts, day)
+            if other := next((one for one in stored if one.overlaps(added)), None):
+                name = accounts[other.substitute].name if other.substitute in accounts else other.substitute
+                raise SubstitutionRefused("substitute", "overlapping", name=name, day=other.last_day)
+            kept = [one for one in stored if (day - one.last_day).days <= HISTORY_DAYS]
+            if await self._save([*kept, added], version):
+                logger.info("%s stands in for %s by %s", added.substitute, added.username or added.role, added.by)
+                return added
+        raise EntryConflict(COLLECTION)
+
+    async def remove(self, substitution_id: str, by: str) -> bool:
+        """End a substitution at once; False if there is none with this id."""
+        for _ in range(MAX_ATTEMPTS):
+            stored, version = await self._load()
+            kept = [one for one in stored if one.id != substitution_id]
+            if len(kept) == len(stored):
+                return False
+            if await self._save(kept, version):
+                logger.info("substitution %s ended by %s", substitution_id, by)
+                return True
+        raise EntryConflict(COLLECTION)
+
+    async def capacities(self, username: str) -> tuple[Capacity, ...]:
+        """For whom this person acts today."""
+        return tuple([await self._capacity(one) for one in await self._active() if one.substitute == username])
+
+    async def substitutes_of(self, username: str) -> list[tuple[Account, Capacity]]:
+        """The active accounts that act for this person today, by username."""
+        return await self._substitutes(one for one in await self._active() if one.username == username)
+
+    async def substitutes_with_role(self, role: Role) -> list[tuple[Account, Capacity]]:
+        """The active accounts that have this role as substitutes today, by username."""
+        found = await self._substitutes(await self._active())
+        return [(account, capacity) for account, capacity in found if role in capacity.roles]
+
+    async def _substitutes(self, substitutions: Iterable[Substitution]) -> list[tuple[Account, Capacity]]:
+        found: dict[str, tuple[Account, Capacity]] = {}
+        for one in substitutions:
+            account = await self._accounts.account(one.substitute)
+            if account is not None and account.active:
+                found.setdefault(account.username, (account, await self._capacity(one)))
+        return [found[username] for username in sorted(found)]
+
+    async def _capacity(self, substitution: Substitution) -> Capacity:
+        if substitution.role is not None:
+            return Capacity(substitution.kind, "", substitution.label, (substitution.role,))
+        person = await self._accounts.account(substitution.username)
+        roles = tuple(role for role in (person.roles if person else ()) if role in REPLACEABLE_ROLES)
+        name = person.name if person else substitution.username
+        return Capacity(substitution.kind, substitution.username, name, roles)
+
+    async def _active(self) -> list[Substitution]:
+        day = today(self._clock())
+        return sorted((one for one in await self._stored() if one.is_active(day)), key=_order)
+
+    async def _stored(self) -> Sequence[Substitution]:
+        return (await self._load())[0]
+
+    async def _load(self) -> tuple[list[Substitution], int]:
+        entry = await self._office.get(COLLECTION, KEY)
+        return ([_from_json(item) for item in entry.body["items"]], entry.version) if entry else ([], 0)
+
+    async def _save(self, substitutions: Sequence[Substitution], version: int) -> bool:
+        """Replace the stored substitutions if they still have this version."""
+        try:
+            await self._office.put(
+                COLLECTION, KEY, {"items": [_to_json(one) for one in substitutions]}, expected=version
+            )
+        except EntryConflict:
+            return False
+        return True
+
+
+def _check(one: Substitution, accounts: Mapping[str, Account], day: date) -> None:
+    """Raise SubstitutionRefused if these people or days are not possible."""
+    if bool(one.username) == (one.role is not None):
+        raise SubstitutionRefused("username", "person_or_role")
+    if one.role is not None and one.role not in SHARED_ROLES:
+        raise SubstitutionRefused("role", "role_of_persons")
+    person, substitute = accounts.get(one.username), accounts.get(one.substitute)
+    if one.username and (person is None or not set(person.roles) & set(REPLACEABLE_ROLES)):
+        raise SubstitutionRefused("username", "no_person")
+    if substitute is None or not substitute.active:
+        raise SubstitutionRefused("substitute", "no_substitute")
+    if one.substitute == one.username:
+        raise SubstitutionRefused("substitute", "same_person")
+    if one.role is not None and one.role in substitute.roles:
+        raise SubstitutionRefused("substitute", "has_role")
+    if one.last_day < one.first_day:
+        raise SubstitutionRefused("until", "days_reversed")
+    if one.last_day < day:
+        raise SubstitutionRefused("until", "in_the_past")
+    if one.last_day - one.first_day >= timedelta(days=MAX_DAYS):
+        raise SubstitutionRefused("until", "too_long", days=MAX_DAYS)
+
+
+def _order(one: Substitution) -> tuple[date, str]:
+    return one.first_day, one.id
+
+
+def _to_json(one: Substitution) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "kind": one.kind.value,
+        "substitute": one.substitute,
+        "username": one.username,
+        "role": one.role.value if one.role else None,
+        "from": one.first_day.isoformat(),
+        "until": one.last_day.isoformat(),
+        "by": one.by,
+        "label": one.label,
+    }
+
+
+def _from_json(item: Mapping[str, Any]) -> Substitution:
+    return Substitution(
+        id=item["id"],
+        kind=SubstitutionKind(item["kind"]),
+        substitute=item["substitute"],
+        username=item["username"],
+        role=Role(item["role"]) if item["role"] else None,
+        first_day=date.fromisoformat(item["from"]),
+        last_day=date.fromisoformat(item["until"]),
+        by=item["by"],
+        label=item["label"],
+    )
