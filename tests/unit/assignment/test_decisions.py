@@ -597,10 +597,10 @@ def test_an_objection_stands_until_the_next_handover():
 
 def test_only_the_former_lead_of_the_last_reassignment_lost_the_work():
     taken = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED))
-    assert [was_just_reassigned_from(taken, lead) for lead in (DEWI, RONAL)] == [True, False]
+    assert [was_just_reassigned_from(taken, lead) for lead in (principal("dewi"), principal("ronal"))] == [True, False]
     begun = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED), WorkStarted(by=RONAL))
-    assert not was_just_reassigned_from(begun, DEWI)
-    assert not was_just_reassigned_from(state_after(*ASSIGNED), DEWI)
+    assert not was_just_reassigned_from(begun, principal("dewi"))
+    assert not was_just_reassigned_from(state_after(*ASSIGNED), principal("dewi"))
 
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED])
