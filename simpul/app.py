@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
 
 from shared.backends.platform import Platform
+from shared.identity.open_work import StaffWork
 from shared.runtime.service_runtime import ServiceApp
 from shared.web.admin import dead_letter_api, dead_letter_pages, mail_viewer
 from shared.web.admin.admin_pages import PendingCounters
@@ -85,6 +86,7 @@ def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS
         stores=[service.runtime.store for service in services],
     )
     app.state.waiting = pending_counters(services, dead_letters)
+    app.state.staff_work = staff_work((*services, *unstarted))
     gauges = _gauges(platform, services, app)
     return app
 
@@ -106,6 +108,11 @@ def pending_counters(services: Iterable[ServiceApp], dead_letters: DeadLetterSer
     """The counters in the menu of administrators, by the path of the menu item."""
     counters = {path: count for service in services for path, count in service.waiting.items()}
     return {dead_letter_pages.PATH: dead_letters.count, **counters}
+
+
+def staff_work(services: Iterable[ServiceApp]) -> list[StaffWork]:
+    """The open work of staff in these services, for the accounts, whose process reaches the stores of all services."""
+    return [service.staff_work for service in services if service.staff_work is not None]
 
 
 def shared_routers(platform: Platform, dead_letters: DeadLetterService, names: Sequence[str]) -> list[APIRouter]:

@@ -15,6 +15,7 @@ from services.assignment.oversight.projection import FiguresProjection
 from services.assignment.oversight.service import OversightService
 from services.assignment.pages import bulk, handover, head, lead, notes, overdue, record_check, target
 from services.assignment.service import AssignmentService
+from services.assignment.staff_work import LeadWork
 from shared.backends.platform import Platform
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
 from shared.web.dependencies import BoundRouter
@@ -55,4 +56,8 @@ def build(platform: Platform) -> ServiceApp:
         ),
         *(oversight_api.router, oversight_api.public_router, oversight_pages.router),
     )
-    return ServiceApp(runtime, (BoundRouter(*routers, services=(service, handovers, oversight), limits=LIMITS),))
+    return ServiceApp(
+        runtime,
+        (BoundRouter(*routers, services=(service, handovers, oversight), limits=LIMITS),),
+        staff_work=LeadWork(runtime.executor),
+    )

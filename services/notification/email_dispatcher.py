@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind
 from services.notification.domain.commands import EndSending, FireReminder, StartSending
 from services.notification.domain.decisions import due_at, on_due
 from services.notification.domain.state import Message, State
+from services.notification.domain.staff_emails import StaffReassignedOldEmail
 from services.notification.email_composer import EmailComposer, Recipient
 from services.notification.preferences import MOMENTS, NotificationPreferences
 from shared.clock import NewId
@@ -135,6 +136,8 @@ class EmailDispatcher:
     async def _deliver(self, loaded: Loaded[State], message: Message) -> Outcome:
         try:
             recipients = await self._composer.recipients(loaded.state, message)
+            if not recipients and message.kind == StaffReassignedOldEmail.kind:
+                return Outcome("sent", "Penerima tidak lagi bertugas, sehingga surel ini tidak dikirim.")
             if not recipients:
                 return Outcome("temporary", "Tidak ada penerima yang aktif untuk surel ini.")
             recipients = await self._recipients_at_once(loaded, message, recipients)

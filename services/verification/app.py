@@ -7,6 +7,7 @@ from services.verification.decider import decider
 from services.verification.domain.decisions import Rules
 from services.verification.pages import bulk, queue, request, team
 from services.verification.service import VerificationService
+from services.verification.staff_work import ClaimedWork
 from shared.backends.platform import Platform
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
 from shared.web.dependencies import BoundRouter
@@ -22,5 +23,7 @@ def build(platform: Platform) -> ServiceApp:
     previews = open_previews(platform.documents)
     service = VerificationService(runtime, platform, rules, previews)
     return ServiceApp(
-        runtime, (BoundRouter(api.router, queue.router, bulk.router, request.router, team.router, services=(service,)),)
+        runtime,
+        (BoundRouter(api.router, queue.router, bulk.router, request.router, team.router, services=(service,)),),
+        staff_work=ClaimedWork(runtime.executor),
     )

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.eventlog.port import EventLog, LogUnavailable
+from shared.identity.open_work import StaffWork
 from shared.observability.logging import current_service
 from shared.runtime.column_migration import complete_search, migrate_columns, refold_outdated
 from shared.runtime.consumer import Consumer
@@ -163,6 +164,8 @@ class ServiceApp:
     before_start: Callable[[], Awaitable[None]] | None = None
     waiting: Mapping[str, Callable[[], Awaitable[int]]] = field(default_factory=dict)
     """By the path of an administration page, a function that counts the entries that need attention."""
+    staff_work: StaffWork | None = None
+    """The open work of staff that a successor takes over; usable without starting the service."""
 
     @property
     def name(self) -> str:

@@ -170,7 +170,7 @@ def summary(
         "employee_number": mask_employee_number(applicant.employee_number) if applicant else "",
         "unit": applicant.unit if applicant else "",
         "scope": state.scope.value if state.scope else "",
-        "subject": " ".join(state.description.split())[:SUBJECT_LENGTH],
+        "subject": subject(state),
         "round": state.course.round,
         "submitted_at": state.submitted_at,
         "target_date": target_date,
@@ -184,6 +184,11 @@ def summary(
         **claim(state.active_claim),
         "warnings": list(state.warnings),
     }
+
+
+def subject(state: StaffRequestState) -> str:
+    """The first words of the description."""
+    return " ".join(state.description.split())[:SUBJECT_LENGTH]
 
 
 def details(state: StaffRequestState) -> dict[str, Any]:

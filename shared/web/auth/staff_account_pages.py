@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
@@ -36,6 +36,7 @@ from shared.web.auth.staff_accounts import (
     validate_person_name,
     validate_username,
 )
+from shared.web.auth.successors import CODE as OPEN_WORK
 from shared.web.dependencies import platform_of
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.labels import ROLE_LABELS
@@ -44,6 +45,9 @@ from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 ACCOUNTS = "/akun"
 ADDED, CHANGED = "ditambah", "diubah"
 """Query parameters of the list that name the account that was added or changed."""
+
+NOBODY = "semua"
+"""In place of a successor: requests that only wait for an officer are left to all officers. Not a valid username."""
 
 ADMIN = signed_in(Role.ADMIN)
 Admin = Annotated[Principal, Depends(ADMIN)]
@@ -60,6 +64,7 @@ class StaffForm(UnstrippedBody):
     roles: Roles
     active: bool = Field(strict=True)
     password: Password | None = None
+    successor: str | None = None
 
 
 @router.get(ACCOUNTS, dependencies=[Depends(ADMIN)])
@@ -85,7 +90,13 @@ class NewAccountPage:
 
     async def show(self, posted: PostedForm) -> Response:
         return await templates(
-            self._request, "account.html", posted=posted, account=None, own=False, roles=_role_options()
+            self._request,
+            "account.html",
+            posted=posted,
+            account=None,
+            own=False,
+            roles=_role_options(),
+            open_work=(),
         )
 
     async def submit(self, posted: PostedForm) -> Response:
@@ -106,10 +117,25 @@ class EditAccountPage:
         account = await platform_of(self._request).accounts.account(self._username)
         if account is None:
             raise Problem(404, ACCOUNT_NOT_FOUND)
-        own = account.username == self._admin.username
+        left_behind = posted.problem.extra if posted.problem else {}
         return await templates(
-            self._request, "account.html", posted=posted, account=account, own=own, roles=_role_options()
+            self._request,
+            "account.html",
+            posted=posted,
+            account=account,
+            own=account.username == self._admin.username,
+            roles=_role_options(),
+            open_work=left_behind.get(OPEN_WORK, ()),
+            successors=await self._successors(account, left_behind),
         )
+
+    async def _successors(self, account: Account, left_behind: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return who can take over the open work that the change would leave behind."""
+        needs_successor = left_behind.get("needs_successor", True)
+        role = Role.TECHNICAL if needs_successor else Role.OFFICER
+        people = await platform_of(self._request).accounts.accounts_with_role(role)
+        options = [(one.username, one.name) for one in people if one.username != account.username]
+        return options if needs_successor else [(NOBODY, templates.words.successor.nobody), *options]
 
     async def submit(self, posted: PostedForm) -> Response:
         _validate_fields(posted, "name", "email", "roles")
@@ -117,7 +143,9 @@ class EditAccountPage:
         generated = _generate_password(self._request, self._admin, posted) if posted.text("make") else ""
         if generated and form.password:
             raise invalid_fields(password=templates.words.account.password_twice)
-        update = StaffUpdate(**{**form.model_dump(), **({"password": generated} if generated else {})})
+        values = {**form.model_dump(), **({"password": generated} if generated else {})}
+        released = form.successor == NOBODY
+        update = StaffUpdate(**{**values, "successor": None if released else form.successor}, release_claims=released)
         if self._username == self._admin.username:
             return await self._change_own(update)
         account = await change_account(self._request, self._admin, self._username, update)

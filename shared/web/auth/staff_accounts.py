@@ -25,6 +25,7 @@ from shared.web.auth.current_password import (
     session_expired,
 )
 from shared.web.auth.sessions import Password, UnstrippedBody, rate_limit_network
+from shared.web.auth.successors import Handover, plan_handover
 from shared.web.dependencies import platform_of
 from shared.web.forms.text_fields import CLEAN_EMAIL, CLEAN_LINE, STRIP_INVISIBLE
 
@@ -54,7 +55,11 @@ class NewStaff(UnstrippedBody):
 
 
 class StaffUpdate(UnstrippedBody):
-    """Missing and null fields stay unchanged; a new `password` for the own account needs the `current_password`."""
+    """Missing and null fields stay unchanged; a new `password` for the own account needs the `current_password`.
+
+    `successor` is the username of the one who takes over the open work of a person who is deactivated or loses a role; without one,
+    `release_claims` leaves requests that only wait for an officer to all officers.
+    """
 
     name: PersonName | None = None
     email: EmailAddress | None = None
@@ -62,6 +67,8 @@ class StaffUpdate(UnstrippedBody):
     active: bool | None = Field(None, strict=True)
     password: Password | None = None
     current_password: Password | None = None
+    successor: Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE] | None = None
+    release_claims: bool = Field(False, strict=True)
 
 
 def validate_username(text: str) -> str | None:
@@ -122,6 +129,28 @@ async def change_account(request: Request, admin: Principal, username: str, chan
             "active", "Anda tidak dapat menonaktifkan akun Anda sendiri. Mintalah kepada Administrator lain."
         )
     expected = await _confirm_own_password(request, admin, change) if own else None
+    handover = await _plan_handover(request, username, change)
+    changed = await _change(request, admin, username, change, expected)
+    if handover is not None:
+        # After the change nobody can give this person new work; if it fails half-way, a repeat hands over the rest.
+        await handover.execute(admin)
+    return changed
+
+
+async def _plan_handover(request: Request, username: str, change: StaffUpdate) -> Handover | None:
+    """Return the handover of the work that a change leaves behind, None if it cannot leave any. Raises Problem 409, 422."""
+    former = await platform_of(request).accounts.account(username.strip().lower())
+    if former is None or (change.active is None and change.roles is None):
+        return None
+    roles = former.roles if change.roles is None else tuple(change.roles)
+    lost = [role for role in Role if role not in roles or change.active is False]
+    return await plan_handover(request, former, lost, change.successor, release=change.release_claims)
+
+
+async def _change(
+    request: Request, admin: Principal, username: str, change: StaffUpdate, expected: Account | None
+) -> Account:
+    """Raises Problem 401, 404, 409, 422."""
     try:
         return await platform_of(request).identity.change_staff(
             username,

@@ -184,5 +184,5 @@ def actor_label(event: str, by: str, *, automatic: bool = False) -> str:
     """Return the label of the actor of an event: a staff member's name with the role, the applicant, or the system."""
     if by:
         role = ROLE_LABELS.get(EVENT_ROLES.get(event, ""), "")
-        return f"{by}, {role}" if role and role not in by else by
+        return f"{by}, {role}" if role and not any(label in by for label in ROLE_LABELS.values()) else by
     return APPLICANT_LABEL if event in APPLICANT_EVENTS and not automatic else SYSTEM_LABEL

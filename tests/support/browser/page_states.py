@@ -238,6 +238,13 @@ def officer_claimed(session: BrowserSession, samples: SampleRequests) -> None:
     expect(session.page).to_have_url(re.compile("/verifikasi/massal$"))
 
 
+def account_with_open_work(session: BrowserSession, samples: SampleRequests) -> None:
+    """Deactivate a lead who has open work."""
+    session.open("/akun/dewi")
+    field(session.page, "Akun aktif").uncheck()
+    refused(session, "Simpan perubahan")
+
+
 def phrases_refused(session: BrowserSession, samples: SampleRequests) -> None:
     session.open("/kalimat")
     field(session.page, "Kalimat").last.fill("Kalimat tanpa judul dan singkatan.")
@@ -361,6 +368,7 @@ HEAD: dict[str, OpenPage] = {
     "head bulk replace": of("/penugasan/massal?action=reassignment&ids={id}", "in_progress"),
     "head notes": of("/penugasan/{id}/catatan", "in_progress"),
     "head notes refused": of("/penugasan/{id}/catatan", "in_progress", press="Simpan Catatan"),
+    "admin account with open work": account_with_open_work,
     "head substitutes": at("/pengganti"),
     "head substitutes refused": at("/pengganti", press="Tetapkan Pengganti"),
     "head phrases": at("/kalimat"),

@@ -1,0 +1,52 @@
+"""The requests that a lead has not handed over yet, and their new lead when the person leaves or loses the role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from services.assignment.domain.commands import ReassignLead
+from services.assignment.domain.decisions import ASSIGNED_STATUSES
+from services.assignment.domain.state import State
+from services.assignment.projections import find_requests
+from shared.clock import random_id
+from shared.contracts.facts import Staff
+from shared.identity.accounts import Role
+from shared.identity.open_work import OpenWork
+from shared.runtime.decider import Refusal
+from shared.runtime.executor import CommandKey, Executor
+from shared.web.api.serializers import subject
+
+PAGE_SIZE = 200
+
+
+class LeadWork:
+    """StaffWork of leads; every request needs a lead."""
+
+    role = Role.TECHNICAL
+    needs_successor = True
+
+    def __init__(self, executor: Executor[State]) -> None:
+        self._executor = executor
+
+    async def open_work(self, username: str) -> Sequence[OpenWork]:
+        query = find_requests(lead=username, status=ASSIGNED_STATUSES, open_only=True, limit=PAGE_SIZE)
+        found: list[OpenWork] = []
+        while True:
+            page = await self._executor.find(query)
+            found += [
+                OpenWork(one.id, one.state.number, subject(one.state), one.state.status.value, self.role)
+                for one in page.items
+            ]
+            if page.next is None:
+                return found
+            query = replace(query, after=page.next)
+
+    async def hand_over(self, work: OpenWork, successor: Staff | None, by: Staff, reason: str) -> None:
+        if successor is None:
+            raise ValueError("the work of a lead needs a successor")
+        try:
+            command = ReassignLead(by, successor, reason)
+            await self._executor.execute(work.id, command, CommandKey(random_id(), digest=""))
+        except Refusal:
+            return  # handed over, withdrawn or reassigned meanwhile
