@@ -29,6 +29,7 @@ from shared.web.auth.staff_accounts import (
     PersonName,
     Roles,
     StaffUpdate,
+    Successor,
     add_account,
     change_account,
     invalid_fields,
@@ -64,7 +65,7 @@ class StaffForm(UnstrippedBody):
     roles: Roles
     active: bool = Field(strict=True)
     password: Password | None = None
-    successor: str | None = None
+    successor: Successor | None = None
 
 
 @router.get(ACCOUNTS, dependencies=[Depends(ADMIN)])

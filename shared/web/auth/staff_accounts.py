@@ -43,6 +43,7 @@ Username = Annotated[
     Field(json_schema_extra={"pattern": f"^{_USERNAME.pattern}$", "minLength": 3, "maxLength": MAX_USERNAME_LENGTH}),
 ]
 PersonName = Annotated[str, CLEAN_LINE, Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME_LENGTH})]
+Successor = Annotated[str, STRIP_INVISIBLE, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
 EmailAddress = Annotated[str, CLEAN_EMAIL, Field(json_schema_extra=EMAIL_SCHEMA)]
 
 
@@ -67,7 +68,7 @@ class StaffUpdate(UnstrippedBody):
     active: bool | None = Field(None, strict=True)
     password: Password | None = None
     current_password: Password | None = None
-    successor: Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE] | None = None
+    successor: Successor | None = None
     release_claims: bool = Field(False, strict=True)
 
 
