@@ -13,8 +13,8 @@ from opentelemetry.trace import SpanKind
 
 from services.notification.domain.commands import EndSending, FireReminder, StartSending
 from services.notification.domain.decisions import due_at, on_due
-from services.notification.domain.state import Message, State
 from services.notification.domain.staff_emails import StaffReassignedOldEmail
+from services.notification.domain.state import Message, State
 from services.notification.email_composer import EmailComposer, Recipient
 from services.notification.preferences import MOMENTS, NotificationPreferences
 from shared.clock import NewId

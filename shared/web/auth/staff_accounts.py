@@ -43,7 +43,7 @@ Username = Annotated[
     Field(json_schema_extra={"pattern": f"^{_USERNAME.pattern}$", "minLength": 3, "maxLength": MAX_USERNAME_LENGTH}),
 ]
 PersonName = Annotated[str, CLEAN_LINE, Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME_LENGTH})]
-Successor = Annotated[str, STRIP_INVISIBLE, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
+Successor = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), STRIP_INVISIBLE]
 EmailAddress = Annotated[str, CLEAN_EMAIL, Field(json_schema_extra=EMAIL_SCHEMA)]
 
 
