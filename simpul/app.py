@@ -22,7 +22,7 @@ from shared.web.app import create_app
 from shared.web.auth import api as identity_api
 from shared.web.auth import sign_in_pages
 from shared.web.auth.access import public
-from shared.web.office import phrase_pages, phrases, substitute_pages, substitutes
+from shared.web.office import phrase_pages, phrases, substitute_pages, substitutes, view_pages, views
 from shared.web.views.navigation import HOME, SIGN_IN
 from shared.web.views.page_routes import PageRoute, see_other
 from simpul.maintenance import check_storage, sweep_periodically
@@ -39,7 +39,7 @@ OPENAPI_TAGS = (
     },
     {"name": "notification", "description": "Administrators look after the emails that were sent about requests."},
     {"name": "staff", "description": "Sessions and accounts of staff."},
-    {"name": "office", "description": "Ready-made sentences and substitutes."},
+    {"name": "office", "description": "Ready-made sentences, substitutes and saved views."},
     {"name": "dead letters", "description": "Administrators replay or discard events that could not be processed."},
 )
 
@@ -124,6 +124,8 @@ def shared_routers(platform: Platform, dead_letters: DeadLetterService, names: S
         phrase_pages.router,
         substitutes.router,
         substitute_pages.router,
+        views.router,
+        view_pages.router,
         dead_letter_api.router(dead_letters),
         dead_letter_pages.pages(dead_letters),
         mail_viewer.pages(platform),

@@ -38,6 +38,8 @@ PATH_PREFIXES: Mapping[str, str] = {
     "/kalimat": ADMIN_SERVICE,
     "/api/substitutes": ADMIN_SERVICE,
     "/pengganti": ADMIN_SERVICE,
+    "/api/views": ADMIN_SERVICE,
+    "/tampilan": ADMIN_SERVICE,
 }
 """A prefix covers its own path and all paths below it: `/akun` does not cover `/akun-saya`."""
 

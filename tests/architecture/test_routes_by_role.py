@@ -112,6 +112,10 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/api/substitutes"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
     ("POST", "/api/substitutes"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
     ("DELETE", "/api/substitutes/{substitute_id}"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
+    ("GET", "/api/views"): ANY_STAFF,
+    ("POST", "/api/views"): ANY_STAFF,
+    ("PATCH", "/api/views/{view_id}"): ANY_STAFF,
+    ("DELETE", "/api/views/{view_id}"): ANY_STAFF,
     ("GET", "/api/staff"): ADMIN,
     ("POST", "/api/staff"): ADMIN,
     ("PATCH", "/api/staff/{username}"): ADMIN,
@@ -160,6 +164,7 @@ PAGES: dict[Call, Allowed] = {
         for path in ("/kalimat", "/pengganti")
         for method in ("GET", "POST")
     },
+    **{(method, "/tampilan"): ANY_STAFF for method in ("GET", "POST")},
     **{(method, "/penugasan/massal"): STRUCTURAL for method in ("GET", "POST")},
     **{(method, "/verifikasi/massal"): OFFICER for method in ("GET", "POST")},
     **{(method, "/penugasan/{request_id}/catatan"): STRUCTURAL for method in ("GET", "POST")},

@@ -17,7 +17,15 @@ from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import LEADS_PATH, QUEUE_PATH
 from services.assignment.pages.offered_target import target_offer, validate_target
-from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, show_documents, url
+from services.assignment.pages.staff_page import (
+    SearchQuery,
+    StaffPage,
+    TabLink,
+    done_message,
+    list_links,
+    show_documents,
+    url,
+)
 from services.assignment.presenters import RUNNING_STATUSES
 from services.assignment.projections import find_requests
 from services.assignment.schemas import AssignmentBody, ReassignmentBody, RejectionBody
@@ -32,6 +40,7 @@ from shared.web.api.exports import ExportKind
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
 from shared.web.office.phrases import PhraseUse, phrases_for
+from shared.web.office.views import ListName
 from shared.web.views.labels import STATUS_LABELS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 from shared.web.views.request_list import EXPORT_NAME
@@ -69,8 +78,12 @@ class HeadPage(StaffPage):
 class QueuePage(HeadPage):
     """All requests in tabs, by what there is to do."""
 
-    async def show(self, query: QueueQuery) -> HTMLResponse:
+    async def show(self, query: QueueQuery) -> Response:
         tab = query.open_tab
+        links = list_links(query, QUEUE_PATH, tab)
+        views = await self.views(ListName.ASSIGNMENT, links)
+        if views.default_url and not self.request.url.query:
+            return see_other(views.default_url)
         cursor = await self.assignment.store.latest_change()
         is_filtered = bool(query.active_filters or query.status)
         return await self.render(
@@ -84,7 +97,8 @@ class QueuePage(HeadPage):
             else "",
             unfiltered_url=url(QUEUE_PATH, tab=tab) if is_filtered else "",
             message=done_message(query.done, query.number),
-            **await self.list_context(query, self.list_query(query), QUEUE_PATH, tab),
+            views=views,
+            **await self.list_context(query, self.list_query(query), links),
         )
 
     def list_query(self, query: QueueQuery) -> RecordQuery:

@@ -16,7 +16,15 @@ from services.assignment.domain.commands import Command, NoteProgress, PauseWork
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import WORK_PATH
-from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, show_documents, url
+from services.assignment.pages.staff_page import (
+    SearchQuery,
+    StaffPage,
+    TabLink,
+    done_message,
+    list_links,
+    show_documents,
+    url,
+)
 from services.assignment.presenters import in_capacity
 from services.assignment.projections import find_open_work, find_requests, find_work
 from services.assignment.schemas import PauseBody, ProgressBody, ResumeBody
@@ -32,6 +40,7 @@ from shared.web.api.validation import EmptyBody
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
 from shared.web.office.phrases import PhraseUse, phrases_for
+from shared.web.office.views import ListName
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 from shared.web.views.request_list import EXPORT_NAME
 
@@ -44,6 +53,9 @@ class Step:
     path: str
     status: Status
 
+
+OPEN_TAB = "tab=open"
+"""The query of the tab of open work, which the page shows without a query too, unless there is a default view."""
 
 START = Step("start", "", Status.ASSIGNED)
 PROGRESS = Step("progress", "/perkembangan", Status.IN_PROGRESS)
@@ -67,9 +79,13 @@ class LeadPage(StaffPage):
 class OwnWorkPage(LeadPage):
     """The requests of a lead: open ones by target, or all of them, newest first."""
 
-    async def show(self, query: SearchQuery) -> HTMLResponse:
+    async def show(self, query: SearchQuery) -> Response:
         show_all = query.tab == "all"
         tab = "all" if show_all else ""
+        links = list_links(query, WORK_PATH, tab, bare=OPEN_TAB)
+        views = await self.views(ListName.WORK, links)
+        if views.default_url and not self.request.url.query:
+            return see_other(views.default_url)
         cursor = await self.assignment.store.latest_change()
         return await self.render(
             "own_work.html",
@@ -78,7 +94,8 @@ class OwnWorkPage(LeadPage):
             search_all_url=url(WORK_PATH, tab="all", search=query.search) if query.search and not show_all else "",
             unfiltered_url=url(WORK_PATH, tab=tab) if query.active_filters else "",
             lead=query.lead,
-            **await self.list_context(query, self.list_query(query), WORK_PATH, tab),
+            views=views,
+            **await self.list_context(query, self.list_query(query), links),
         )
 
     def list_query(self, query: SearchQuery) -> RecordQuery:
@@ -101,6 +118,7 @@ class OwnWorkPage(LeadPage):
         for lead in self.principal.represented(Role.TECHNICAL):
             label = WORDS.tabs.mine_open if lead == own else names[lead]
             address = url(WORK_PATH, search=query.search, lead="" if lead == own else lead)
+            address = address if "?" in address else f"{address}?{OPEN_TAB}"
             count = await self.assignment.executor.count(find_open_work(lead))
             tabs.append((label, address, lead == chosen and not show_all, count))
         all_address = url(WORK_PATH, tab="all", search=query.search, lead="" if chosen == own else chosen)

@@ -26,6 +26,7 @@ from shared.web.api.lists import page_response
 from shared.web.api.request_lists import page_values
 from shared.web.documents.page import documents_page
 from shared.web.documents.viewer import DocumentList, DocumentPaths
+from shared.web.office.views import ListName, ViewChips, view_chips
 from shared.web.views.labels import SCOPE_LABELS
 from shared.web.views.navigation import OVERDUE
 from shared.web.views.request_list import ListLinks, age, list_part
@@ -82,7 +83,11 @@ class StaffPage:
         executor = self.assignment.executor
         return await export_requests(kind, executor, requests, lambda loaded: present_summary(loaded, day, rules))
 
-    async def list_context(self, query: SearchQuery, requests: RecordQuery, path: str, tab: str) -> dict[str, Any]:
+    async def views(self, name: ListName, links: ListLinks) -> ViewChips:
+        """Return the saved views of a list."""
+        return await view_chips(self.assignment.platform.office, self.principal.username, name, links)
+
+    async def list_context(self, query: SearchQuery, requests: RecordQuery, links: ListLinks) -> dict[str, Any]:
         """Return the rows of a list, its links, and what its filters offer."""
         day, rules = self.assignment.today(), self.assignment.rules
         found = await self.assignment.executor.find(requests)
@@ -91,11 +96,10 @@ class StaffPage:
             return {**present_row(loaded, day, rules), **age(loaded.state, day, rules)}
 
         page = page_response(found, row, query.sort)
-        links = ListLinks(path, {"tab": tab, **query.active_filters, "status": query.status or ""}, query.sort)
         units = [unit.name for unit in WORK_UNITS if unit.active]
         return {
             "query": query,
-            "tab": tab,
+            "tab": links.parameters["tab"],
             "lines": page["items"],
             "links": links,
             "part": await list_part(self.assignment.executor, requests, found),
@@ -115,6 +119,12 @@ async def show_documents(request: Request, assignment: AssignmentService, loaded
     paths = DocumentPaths(f"/api/assignment/requests/{loaded.id}/documents", f"{back}/dokumen")
     documents = DocumentList(loaded.state.all_documents, loaded.state.course.round)
     return await documents_page(request, assignment.previews, documents, paths, loaded.state.number, back)
+
+
+def list_links(query: SearchQuery, path: str, tab: str, bare: str = "") -> ListLinks:
+    """Return the links of a page with the same tab and filters."""
+    parameters = {"tab": tab, **query.active_filters, "status": query.status or ""}
+    return ListLinks(path, parameters, query.sort, bare)
 
 
 def url(path: str, **parameters: object) -> str:

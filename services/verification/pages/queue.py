@@ -24,9 +24,10 @@ from shared.runtime.executor import Loaded, LoadedPage
 from shared.storage.port import RecordQuery
 from shared.web.api.exports import ExportKind, export_requests
 from shared.web.api.lists import page_response
+from shared.web.office.views import ListName, view_chips
 from shared.web.views.formats import format_weekday_date
 from shared.web.views.labels import SCOPE_LABELS, scope_label
-from shared.web.views.page_routes import PageRoute
+from shared.web.views.page_routes import PageRoute, see_other
 from shared.web.views.request_list import EXPORT_NAME, ListLinks, age, format_input_date, list_part
 from shared.web.views.words import fill, load_words
 from shared.work_units import WORK_UNITS
@@ -71,6 +72,9 @@ async def show_queue(
     found = await verification.executor.find(requests)
     rows = await _rows(verification, found, officer, query.sort)
     links = list_links(query)
+    views = await view_chips(verification.platform.office, officer.username, ListName.VERIFICATION, links)
+    if views.default_url and not request.url.query:
+        return see_other(views.default_url)
     return templates(
         request,
         "queue.html",
@@ -82,6 +86,7 @@ async def show_queue(
         part=await list_part(verification.executor, requests, found),
         tabs=[await _tab(verification, name, query) for name in LIST_NAMES],
         chips=_chips(query, officer),
+        views=views,
         officers=await verification.officers(),
         units=_unit_options(query.unit),
         scopes=[(scope.value, label) for scope, label in SCOPE_LABELS.items()],
@@ -201,7 +206,7 @@ def list_links(query: QueuePageQuery) -> ListLinks:
     parameters = {"status": query.status if query.status != Status.SUBMITTED else "", **query.active_filters}
     if query.limit != QueuePageQuery.model_fields["limit"].default:
         parameters["limit"] = str(query.limit)
-    return ListLinks(QUEUE_PATH, parameters, query.sort)
+    return ListLinks(QUEUE_PATH, parameters, query.sort, bare=f"status={Status.SUBMITTED.value}")
 
 
 def _filter_labels(query: QueuePageQuery) -> list[str]:

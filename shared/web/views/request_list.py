@@ -27,16 +27,20 @@ class SortLink:
 
 @dataclass(frozen=True, slots=True)
 class ListLinks:
-    """The links of one list: `parameters` are those of its address without order and part."""
+    """The links of one list: `parameters` are those of its address without order and part.
+
+    An address without parameters gets `bare`, because without any the page shows the default view.
+    """
 
     path: str
     parameters: Mapping[str, str]
     sort: str = ""
+    bare: str = ""
 
     def url(self, **changes: str) -> str:
         """Return the address with these parameters changed; empty ones are left out."""
         given = {**self.parameters, "sort": self.sort, **changes}
-        query = urlencode({name: value for name, value in given.items() if value})
+        query = urlencode({name: value for name, value in given.items() if value}) or self.bare
         return f"{self.path}?{query}" if query else self.path
 
     def file_url(self, kind: str) -> str:

@@ -335,6 +335,7 @@ PUBLIC: dict[str, OpenPage] = {
 OFFICER: dict[str, OpenPage] = {
     "officer queue": at("/verifikasi"),
     "officer queue news": officer_news,
+    "officer view refused": at("/tampilan?list=verification&query=overdue%3Dtrue", press="Simpan Tampilan"),
     "officer queue archive": at("/verifikasi?status=all"),
     "officer queue empty": at("/verifikasi?search=tidak+ada+yang+begini"),
     "officer request": of("/verifikasi/{id}", "submitted"),
