@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from shared.identity.accounts import Role
 from shared.identity.service import Principal
@@ -18,7 +18,7 @@ from shared.runtime.executor import IdempotencyKeyReused
 from shared.web.api.idempotency import CommandContext, command_context
 from shared.web.api.openapi import response_content
 from shared.web.api.problems import Problem
-from shared.web.api.validation import FieldError, InputModel, RequestBody
+from shared.web.api.validation import FieldError, RequestBody
 from shared.web.auth.access import GuardedRoute, signed_in
 from shared.web.dependencies import platform_of
 from shared.web.forms.text_fields import CLEAN_LINE, STRIP_INVISIBLE
@@ -78,8 +78,10 @@ class ViewUpdate(RequestBody):
     default: bool | None = Field(None, strict=True)
 
 
-class SavedView(InputModel):
+class SavedView(BaseModel):
     """A stored view."""
+
+    model_config = ConfigDict(frozen=True)
 
     id: str
     name: Name
