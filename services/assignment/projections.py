@@ -11,11 +11,23 @@ from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State, has_open_recommendation
 from shared.contracts.stages import Stage, responsible_for, stage_clock
 from shared.runtime.request_columns import PageKey, RequestFilters, list_columns, request_columns, request_query
-from shared.storage.port import Column, RecordQuery, Scalar, sortable_time
+from shared.storage.port import Column, RecordQuery, Scalar, Subset, sortable_time
 
 DEFAULT_ORDER = "submitted_at"
 INDEXED_COLUMNS = (
-    *list_columns(DEFAULT_ORDER, "target_date"),
+    *list_columns(
+        DEFAULT_ORDER,
+        "target_date",
+        filtered=("stage_since", "responsible"),
+        subsets=(
+            Subset(("lead", "target_date"), selective=True),
+            Subset(("lead", "due", "id", "stage"), selective=True),
+            Subset(("stage", "due")),
+            Subset(("stage", "stage_since")),
+            Subset(("responsible", "due")),
+            Subset(("responsible", "stage", "due")),
+        ),
+    ),
     *map(Column, ("target_date", "active_at", "surveyed_at", "stage_since")),
     Column("responsible", ordered_by=("due",)),
     Column("advised", "integer", ordered_by=(DEFAULT_ORDER,)),
@@ -46,7 +58,7 @@ def _last_activity(state: State) -> datetime | None:
 def find_requests(*, advised_only: bool = False, **filters: Unpack[RequestFilters]) -> RecordQuery:
     """Return the query of requests, by default in the order of submission."""
     query = request_query(DEFAULT_ORDER, **filters)
-    return replace(query, where={**query.where, "advised": 1}) if advised_only else query
+    return replace(query, where={**query.where, "advised": 1, "open": 1}) if advised_only else query
 
 
 def find_work(username: str, **filters: Unpack[RequestFilters]) -> RecordQuery:
@@ -62,7 +74,11 @@ def find_open_work(lead: str) -> RecordQuery:
 
 def find_overdue_work(lead: str, day: date) -> RecordQuery:
     """Return the query of a lead's requests that are overdue before the handover."""
-    where: dict[str, Scalar | tuple[Scalar, ...]] = {"lead": lead, "stage": (Stage.START, Stage.WORK, Stage.REPLY)}
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {
+        "lead": lead,
+        "open": 1,
+        "stage": (Stage.START, Stage.WORK, Stage.REPLY),
+    }
     return RecordQuery("due", where=where, below={"due": day.isoformat()})
 
 
@@ -77,7 +93,9 @@ def find_overdue(
 ) -> RecordQuery:
     """Return the query of requests whose stage was due before this day, the longest overdue first."""
     by_stage: Scalar | tuple[Scalar, ...] = tuple(stages) if len(stages) > 1 else stages[0]
-    where: dict[str, Scalar | tuple[Scalar, ...]] = {"responsible": responsible} if responsible else {}
-    if not responsible or len(stages) < len(Stage):
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {"open": 1}
+    if responsible:
+        where["responsible"] = responsible
+    if len(stages) < len(Stage):
         where["stage"] = by_stage
     return RecordQuery("due", where=where, below={"due": before.isoformat()}, after=after, before=previous, limit=limit)

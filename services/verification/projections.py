@@ -10,11 +10,16 @@ from services.verification.domain.state import State
 from shared.contracts.stages import stage_clock
 from shared.runtime.executor import Loaded
 from shared.runtime.request_columns import RequestFilters, list_columns, request_columns, request_query
-from shared.storage.port import Column, RecordQuery, Scalar, sortable_time
+from shared.storage.port import Column, RecordQuery, Scalar, Subset, sortable_time
 
 DEFAULT_ORDER = "received_at"
 INDEXED_COLUMNS = (
-    *list_columns(DEFAULT_ORDER, "claimed_by"),
+    *list_columns(
+        DEFAULT_ORDER,
+        "claimed_by",
+        filtered=("claimed_by",),
+        subsets=(Subset(("claimed_by", DEFAULT_ORDER), selective=True),),
+    ),
     Column("received_at"),
     Column("advised", "integer", ordered_by=(DEFAULT_ORDER,)),
     Column("claimed_by", ordered_by=(DEFAULT_ORDER,)),

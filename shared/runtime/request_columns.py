@@ -10,7 +10,7 @@ from shared.calendar import start_of_day
 from shared.contracts.lifecycle import ENDED, Status
 from shared.contracts.request_state import StaffRequestState
 from shared.contracts.stages import StageClock
-from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, sortable_time
+from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, Subset, sortable_time
 from shared.text.search import fold_text, normalize_query, request_search_text
 
 SORT_COLUMNS: Mapping[str, str] = {
@@ -32,15 +32,35 @@ PageKey = tuple[Scalar, str] | None
 _STEPS: Mapping[Status, int] = {status: step for step, status in enumerate(Status)}
 
 
-def list_columns(order: str, *further: str) -> tuple[Column, ...]:
-    """Return the declarations of `request_columns`, for lists usually ordered by `order` and sorted by `further` columns too."""
+FILTERED_COLUMNS = ("status", "stage", "unit", "scope", "lead", "submitted_at", "due", "advised")
+"""The columns that lists of both services are filtered by."""
+
+
+def list_columns(
+    order: str, *further: str, filtered: tuple[str, ...] = (), subsets: tuple[Subset, ...] = ()
+) -> tuple[Column, ...]:
+    """Return the declarations of `request_columns`, for lists usually ordered by `order` and sorted by `further` columns too.
+
+    Lists of open requests are `filtered` by more columns than those of both services. One index over open requests has them all,
+    and those that lists are sorted by, so that every combination is found in it; `subsets` are further indexes for usual ones.
+    """
     sorts = dict.fromkeys((order, *SORT_COLUMNS.values(), *further))
+    combined = [name for name in dict.fromkeys((*FILTERED_COLUMNS, *filtered, *sorts)) if name != order]
+    of_all = tuple(dict.fromkeys((order, "submitted_at")))
+    of_open = (
+        Subset((order, "id", *combined)),
+        Subset(("status", order, "id", "advised")),
+        Subset(("lead", order), selective=True),
+        Subset(("due",)),
+        Subset(("advised", order)),
+        *subsets,
+    )
     return (
         *map(Column, ("number", "submitted_at", "search")),
-        *(Column(name, ordered_by=(order,)) for name in ("status", "unit", "scope")),
-        Column("lead", ordered_by=(order, *further)),
+        *(Column(name, ordered_by=of_all) for name in ("status", "unit", "scope")),
+        Column("lead", ordered_by=of_all),
         Column("stage", ordered_by=("due",)),
-        Column("open", "integer", ordered_by=tuple(sorts)),
+        Column("open", "integer", ordered_by=tuple(sorts), subsets=of_open),
         *(Column(name, indexed=False) for name in ("subject", "name", "lead_name", "due")),
         Column("step", "integer", indexed=False),
         Column(COLUMNS_VERSION, "integer"),
@@ -118,11 +138,17 @@ def _equal_conditions(filters: RequestFilters, *, in_default_order: bool) -> dic
     if "advised" in filters:
         # Records of an older version have no value until their columns are derived again, so that is the usual case.
         where["advised"] = 1 if filters["advised"] else None
-    if filters.get("open_only") or filters.get("overdue_on"):
+    if _selects_open(filters):
         where["open"] = 1
     elif not in_default_order:
         where["open"] = _open_values(filters.get("status", ""))
     return where
+
+
+def _selects_open(filters: RequestFilters) -> bool:
+    """Return whether only open requests can match: by their status or what it implies."""
+    implied = ("open_only", "overdue_on", "stage", "claimed_by", "advised")
+    return any(filters.get(name) for name in implied) or _open_values(filters.get("status", "")) == 1
 
 
 def _upper_bounds(filters: RequestFilters) -> dict[str, Scalar]:
@@ -135,12 +161,19 @@ def _upper_bounds(filters: RequestFilters) -> dict[str, Scalar]:
     return below
 
 
+def _usual_order(default_order: str, filters: RequestFilters) -> str:
+    """Return the default order, or that of submission if days of submission are looked for among all requests."""
+    in_days = filters.get("submitted_from") or filters.get("submitted_to")
+    return "submitted_at" if in_days and not _selects_open(filters) else default_order
+
+
 def request_query(default_order: str, **filters: Unpack[RequestFilters]) -> RecordQuery:
     """Return the query of a list."""
-    order, first = filters.get("order") or default_order, filters.get("submitted_from")
+    usual, first = _usual_order(default_order, filters), filters.get("submitted_from")
+    order = filters.get("order") or usual
     return RecordQuery(
         order,
-        where=_equal_conditions(filters, in_default_order=order == default_order),
+        where=_equal_conditions(filters, in_default_order=order == usual),
         at_least={"submitted_at": sortable_time(start_of_day(first))} if first else {},
         below=_upper_bounds(filters),
         search=normalize_query(filters.get("search", "")),

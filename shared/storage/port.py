@@ -23,11 +23,23 @@ class StoreUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Subset:
+    """An index over the records in which a column is 1, by `keys`; "id" stands for the id, which else follows the keys.
+
+    Where few records have the same first key, `selective`, the other conditions of a query are tested on the records.
+    """
+
+    keys: tuple[str, ...]
+    selective: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A value outside the body by which records are found or ordered.
 
     `ordered_by` names the columns by which lists of one value of this column are ordered; these lists need no sort.
-    A column that is only ordered by in other columns' lists is not `indexed` itself.
+    A column that is only ordered by in other columns' lists is not `indexed` itself. `subsets` are indexes over the records in
+    which this column is 1.
     """
 
     name: str
@@ -35,6 +47,7 @@ class Column:
     unique: bool = False
     ordered_by: tuple[str, ...] = ()
     indexed: bool = True
+    subsets: tuple[Subset, ...] = ()
 
 
 def sortable_time(time: datetime | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Depends, Query
@@ -71,6 +72,16 @@ STEPS = {step.name: step for step in (START, RESUME, *TABS)}
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
+def work_query(query: SearchQuery, username: str, day: date) -> RecordQuery:
+    """Return the query of a lead's list on that day."""
+    filters = query.filters(day)
+    if query.tab != "all":
+        return find_work(username, **filters)
+    filters["lead"] = username
+    filters["descending"] = query.sort.startswith("-") if query.sort else True
+    return find_requests(**filters)
+
+
 class LeadPage(StaffPage):
     def __init__(self, request: Request, lead: Lead, assignment: Assignment) -> None:
         super().__init__(request, lead, assignment)
@@ -99,12 +110,7 @@ class OwnWorkPage(LeadPage):
         )
 
     def list_query(self, query: SearchQuery) -> RecordQuery:
-        filters, lead = query.filters(self.assignment.today()), self._lead(query)
-        if query.tab != "all":
-            return find_work(lead, **filters)
-        filters["lead"] = lead
-        filters["descending"] = query.sort.startswith("-") if query.sort else True
-        return find_requests(**filters)
+        return work_query(query, self._lead(query), self.assignment.today())
 
     def _lead(self, query: SearchQuery) -> str:
         """Return the username of the lead whose requests are shown: the own one, or that of somebody who is represented."""

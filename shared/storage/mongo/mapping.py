@@ -22,6 +22,7 @@ from shared.storage.port import (
     StoreUnavailable,
     Write,
 )
+from shared.storage.subsets import SubsetIndex, subset_indexes
 
 LEAST: dict[str, Scalar | float] = {"text": "", "integer": float("-inf")}
 """The lower bound of stored values, by the kind of column; to the server it is also a condition on the type."""
@@ -118,6 +119,7 @@ class RecordMapping:
             ),
             IndexModel([("change", ASCENDING)], name="change"),
             *(index for column in self.columns for index in self._indexes(column)),
+            *map(_subset_index, subset_indexes(self.columns)),
         ]
 
     def _indexes(self, column: Column) -> list[IndexModel]:
@@ -132,6 +134,11 @@ class RecordMapping:
     def _index(self, *columns: str) -> IndexModel:
         keys = [name for name in columns if name]
         return IndexModel([(key, ASCENDING) for key in (*keys, "_id")], name=index_name(*keys))
+
+
+def _subset_index(index: SubsetIndex) -> IndexModel:
+    keys = [("_id" if key == "id" else key, ASCENDING) for key in index.stored_keys]
+    return IndexModel(keys, name=index.name, partialFilterExpression={index.column: 1})
 
 
 def index_name(*columns: str) -> str:

@@ -10,6 +10,7 @@ from shared.storage.mongo.mapping import LEAST, PROJECTION, index_name, record, 
 from shared.storage.mongo.word_index import SEARCH, WORDS, WordIndex
 from shared.storage.port import Column, RecordPage, RecordQuery, Scalar, StateRecord
 from shared.storage.search import search_terms
+from shared.storage.subsets import choose_counted_index, choose_subset_index, subset_indexes
 
 Key = tuple[Scalar, str]
 
@@ -21,6 +22,7 @@ class KeysetPaginator:
         self._database, self._records = database, records
         self._kinds = {"id": "text", **{column.name: column.kind for column in columns}}
         self._orders = {column.name: column.ordered_by for column in columns}
+        self._subsets = subset_indexes(columns)
         self.words = WordIndex(database, records) if SEARCH in self._kinds else None
 
     async def page(self, query: RecordQuery) -> RecordPage:
@@ -44,16 +46,17 @@ class KeysetPaginator:
 
     async def count(self, query: RecordQuery) -> int:
         """Count the matching records."""
-        return await self._count(self.filter(query), await self._match(query))
+        subset = choose_counted_index(self._subsets, query)
+        return await self._count(self.filter(query), await self._match(query), subset.name if subset else None)
 
     async def count_before(self, query: RecordQuery, key: Key) -> int:
         """Count the matching records that precede a key."""
         match = await self._match(query)
-        filters = self.filters_beyond(replace(query, after=None, before=key))
-        return sum([await self._count(condition, match) for condition in filters])
+        filters, hint = self.filters_beyond(replace(query, after=None, before=key)), self.hint(query)
+        return sum([await self._count(condition, match, hint) for condition in filters])
 
-    async def _count(self, condition: Fields, match: Fields | None) -> int:
-        options: Fields = {} if match is None else {"hint": WORDS}
+    async def _count(self, condition: Fields, match: Fields | None, hint: str | None) -> int:
+        options: Fields = {"hint": WORDS} if match is not None else {"hint": hint} if hint else {}
         async with self._database.operation():
             return await self._records.count_documents(_with_match(condition, match), **options)
 
@@ -75,11 +78,16 @@ class KeysetPaginator:
         return [(name, direction) for name in dict.fromkeys((self._field(query.order), "_id"))]
 
     def hint(self, query: RecordQuery) -> str | None:
-        """Return the index of a filtered column that has the order of the list, so that no other is used with a sort."""
-        for name, wanted in query.where.items():
-            if wanted is not None and not isinstance(wanted, tuple) and query.order in self._orders.get(name, ()):
-                return index_name(name, query.order)
-        return None
+        """Return the index of a subset, or of a filtered column that has the order of the list, so that no other is used."""
+        if (subset := choose_subset_index(self._subsets, query)) is not None:
+            return subset.name
+        having_order = [name for name in query.where if query.order in self._orders.get(name, ())]
+        single = [name for name in having_order if not isinstance(query.where[name], tuple | None)]
+        # The ordered lists of several values are merged, but not that of records without one.
+        several = [
+            name for name in having_order if isinstance(values := query.where[name], tuple) and None not in values
+        ]
+        return index_name((single or several)[0], query.order) if single or several else None
 
     def filters_beyond(self, query: RecordQuery) -> list[Fields]:
         """Return filters for what follows the key, nearest first.

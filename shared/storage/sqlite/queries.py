@@ -12,6 +12,7 @@ from shared.storage.port import Column, RecordQuery, Scalar
 from shared.storage.search import search_terms
 from shared.storage.sqlite.connection import read_number
 from shared.storage.sqlite.word_index import WordIndex
+from shared.storage.subsets import SubsetIndex, choose_counted_index, choose_subset_index, subset_indexes
 
 MAX_BRANCHES = 12
 """A `where` tuple with more values than this is a filter instead of a merge of one ordered list per value."""
@@ -29,6 +30,7 @@ class KeysetPaginator:
     def __init__(self, service: str, columns: Sequence[Column]) -> None:
         self._table, self._words = f"{service}_documents", WordIndex(service)
         self._columns: Mapping[str, Column] = {column.name: column for column in (*columns, Column("id"))}
+        self._subsets = subset_indexes(columns)
 
     def page(self, db: apsw.Connection, query: RecordQuery) -> tuple[list[Key], bool, bool]:
         """Return the (order, id) keys of a page in order, and whether there are more records after and before it."""
@@ -67,11 +69,13 @@ class KeysetPaginator:
     def branches(self, query: RecordQuery, limit: int) -> list[Clause]:
         """Return selects that each follow one index up to the limit; the list is their merge."""
         order, ascending = self._check_column(query.order), query.reads_ascending
-        head, tail = ("SELECT ", order, " AS value, id FROM ", self._table), _order_by(order, ascending, limit)
         key = query.after if query.before is None else query.before
+        subset = choose_subset_index(self._subsets, query)
+        source = self._source(subset)
+        head, tail = ("SELECT ", order, " AS value, id FROM ", source), _order_by(order, ascending, limit)
         conditions = [
-            _join([*self._conditions(one, self._leading_columns(one)), segment])
-            for one in self._split_by_value(query)
+            _join([*self._conditions(one, self._leading_columns(one), subset), segment])
+            for one in ([query] if subset else self._split_by_value(query))
             for segment in self._beyond(order, key, ascending)
         ]
         return [("".join((*head, condition, tail)), bindings) for condition, bindings in conditions]
@@ -102,18 +106,24 @@ class KeysetPaginator:
         if match is not None:
             found, bindings = self._matching(query, match)
             return "".join(("SELECT count(*) FROM ", found)), bindings
-        condition, bindings = _join(self._conditions(query))
-        return "".join(("SELECT count(*) FROM ", self._table, condition)), bindings
+        subset = choose_counted_index(self._subsets, query)
+        condition, bindings = _join(self._conditions(query, subset=subset))
+        return "".join(("SELECT count(*) FROM ", self._source(subset), condition)), bindings
+
+    def _source(self, subset: SubsetIndex | None) -> str:
+        return f"{self._table} INDEXED BY {self._table}_{subset.name}" if subset else self._table
 
     def count_before_statement(self, query: RecordQuery, key: Key, match: str | None = None) -> Clause:
         """Return SQL and bindings for the number of matching records that precede a key."""
-        order, conditions = self._check_column(query.order), self._conditions(query)
+        subset = choose_subset_index(self._subsets, query)
+        order, conditions = self._check_column(query.order), self._conditions(query, subset=subset)
         segments = self._beyond(order, key, ascending=query.descending)
         if match is not None:
             found, bindings = self._matching(query, match, _either(segments))
             return "".join(("SELECT count(*) FROM ", found)), bindings
         joined = [_join([*conditions, segment]) for segment in segments]
-        counts = ["".join(("(SELECT count(*) FROM ", self._table, condition, ")")) for condition, _ in joined]
+        source = self._source(subset)
+        counts = ["".join(("(SELECT count(*) FROM ", source, condition, ")")) for condition, _ in joined]
         return "SELECT " + " + ".join(counts), [value for _, bindings in joined for value in bindings]
 
     def _check_column(self, name: str) -> str:
@@ -154,14 +164,22 @@ class KeysetPaginator:
             and query.order in self._columns[self._check_column(name)].ordered_by
         )
 
-    def _conditions(self, query: RecordQuery, leading: frozenset[str] = frozenset()) -> list[Clause]:
+    def _conditions(
+        self, query: RecordQuery, leading: frozenset[str] = frozenset(), subset: SubsetIndex | None = None
+    ) -> list[Clause]:
         """Return the conditions; if there are leading columns, indexes of others are excluded, because they need a sort."""
 
         def term(name: str) -> str:
-            excluded = leading and name not in (*leading, query.order)
+            excluded = leading and subset is None and name not in (*leading, query.order)
             return ("+" if excluded else "") + self._check_column(name)
 
-        clauses = [_equal(term(name), wanted) for name, wanted in query.where.items()]
+        # The condition of the subset is written out, because SQLite compares it with that of the index.
+        clauses: list[Clause] = [(f"{subset.column} = 1", [])] if subset else []
+        clauses += [
+            _equal(term(name), wanted)
+            for name, wanted in query.where.items()
+            if subset is None or name != subset.column
+        ]
         clauses += [(f"{term(name)} >= ?", [limit]) for name, limit in query.at_least.items()]
         clauses += [(f"{term(name)} < ?", [limit]) for name, limit in query.below.items()]
         clauses += [

@@ -9,6 +9,7 @@ import apsw
 from shared.storage.port import COLUMNS_OF, COLUMNS_VERSION, Column
 from shared.storage.sqlite.queries import SEARCH
 from shared.storage.sqlite.word_index import WordIndex
+from shared.storage.subsets import SubsetIndex, subset_indexes
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS @documents (
@@ -115,6 +116,8 @@ class Tables:
         declared[COLUMNS_OF] = f"{COLUMNS_OF} INTEGER"
         for name in declared.keys() - present:
             _run(db, f"ALTER TABLE {self.records} ADD COLUMN {declared[name]}")
+        for index in subset_indexes(self._declared):
+            _run(db, self._subset_index(index))
         for column in self._declared:
             if column.indexed and column.name != SEARCH:
                 for statement in self._indexes(column):
@@ -146,6 +149,11 @@ class Tables:
                 f"CREATE UNIQUE INDEX IF NOT EXISTS {self.records}_by_{column.name} ON {self.records} ({column.name})"
             ]
         return [self._index(column.name, order) for order in column.ordered_by or ("",)]
+
+    def _subset_index(self, index: SubsetIndex) -> str:
+        columns = ", ".join(index.stored_keys)
+        name = f"{self.records}_{index.name}"
+        return f"CREATE INDEX IF NOT EXISTS {name} ON {self.records} ({columns}) WHERE {index.column} = 1"
 
     def _index(self, *columns: str) -> str:
         keys = [name for name in columns if name]

@@ -1,0 +1,84 @@
+"""Which index over a subset of the records a query reads, the same in every store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+from shared.storage.port import Column, RecordQuery, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class SubsetIndex:
+    """An index over the records in which `column` is 1."""
+
+    column: str
+    keys: tuple[str, ...]
+    selective: bool
+
+    @property
+    def name(self) -> str:
+        """The first keys, with a checksum of all keys if there are others: an index of other keys has another name."""
+        end = self.keys.index("id") if "id" in self.keys else len(self.keys)
+        further = (f"{crc32(' '.join(self.keys).encode()):08x}",) if end < len(self.keys) else ()
+        return "_".join((self.column, *self.keys[:end], *further))
+
+    @property
+    def stored_keys(self) -> tuple[str, ...]:
+        return self.keys if "id" in self.keys else (*self.keys, "id")
+
+    def prefix(self, query: RecordQuery) -> int:
+        """Return how many of the first keys have a single value in the query."""
+        count = 0
+        for key in self.keys:
+            if key not in query.where or isinstance(query.where[key], tuple):
+                break
+            count += 1
+        return count
+
+
+def subset_indexes(columns: Sequence[Column]) -> list[SubsetIndex]:
+    """Return the declared indexes."""
+    return [SubsetIndex(column.name, one.keys, one.selective) for column in columns for one in column.subsets]
+
+
+def choose_subset_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> SubsetIndex | None:
+    """Return the index that a list reads, None if the query is not about a subset or another index has its order.
+
+    That is an index with all conditions among its keys, and the order of the list after those with a single value. Else it is one
+    whose first key is selective, else one with conditions and order, which is read as a whole and costs little in a subset.
+    """
+    usable, covering = _usable(indexes, query), _covering(indexes, query)
+    ordered = [one for one in covering if query.order in one.keys[one.prefix(query) :][:1]]
+    selective = [one for one in usable if one.selective and one.prefix(query)]
+    in_order = [one for one in ordered if one.prefix(query)] or selective or ordered
+    sorting = [one for one in covering if query.order in one.keys and len(query.where) + len(query.below) > 1]
+    return max(in_order or sorting, key=lambda one: (one.prefix(query), query.order in one.keys), default=None)
+
+
+def choose_counted_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> SubsetIndex | None:
+    """Return the index that a count reads: the one whose first keys the conditions limit most, of these the smallest."""
+    selective = [one for one in _usable(indexes, query) if one.selective and one.prefix(query)]
+    candidates = _covering(indexes, query) or selective
+    return max(candidates, key=lambda one: (_limited_keys(one, query), -len(one.keys)), default=None)
+
+
+def _usable(indexes: Sequence[SubsetIndex], query: RecordQuery) -> list[SubsetIndex]:
+    return [one for one in indexes if _is_one(query.where.get(one.column))]
+
+
+def _covering(indexes: Sequence[SubsetIndex], query: RecordQuery) -> list[SubsetIndex]:
+    conditions = {*query.where, *query.at_least, *query.below}
+    return [one for one in _usable(indexes, query) if conditions <= {one.column, *one.keys}]
+
+
+def _limited_keys(index: SubsetIndex, query: RecordQuery) -> int:
+    """Return how many of the first keys the query limits; one with a single value counts twice as much as the last one."""
+    single = index.prefix(query)
+    following = index.keys[single : single + 1]
+    return 2 * single + any(key in query.where or key in query.below or key in query.at_least for key in following)
+
+
+def _is_one(wanted: Scalar | tuple[Scalar, ...]) -> bool:
+    return not isinstance(wanted, tuple) and wanted == 1

@@ -1,0 +1,109 @@
+"""The queries of all lists that pages and API offer: each tab, with each filter and combination, in each order.
+
+Filters and orders are read from the models of the query parameters, so that a new one is included.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from itertools import combinations
+from typing import Any
+
+from services.assignment import projections as assignment
+from services.assignment.pages.head import TAB_STATUSES, TABS, QueueQuery, tab_query
+from services.assignment.pages.lead import work_query
+from services.assignment.pages.staff_page import SearchQuery
+from services.assignment.schemas import WorkQuery
+from services.verification import projections as verification
+from services.verification.pages.queue import LIST_NAMES, list_query
+from services.verification.schemas import QueuePageQuery
+from services.verification.schemas import QueueQuery as ApiQuery
+from shared.contracts.stages import APPLICANT, Stage
+from shared.storage.port import Column, RecordQuery
+from shared.web.api.request_lists import RequestListQuery
+
+DAY = date(2026, 7, 1)
+NO_FILTERS = {"limit", "after", "before", "sort", "total", "done", "number", "tab", "selesai"}
+"""Parameters that select no requests."""
+
+ToQuery = Callable[[Any], RecordQuery]
+
+
+@dataclass(frozen=True)
+class OfferedList:
+    """A list: the model of its parameters, those that a tab fixes, and how it is queried."""
+
+    name: str
+    model: type[RequestListQuery]
+    fixed: Mapping[str, Any]
+    to_query: ToQuery
+
+    def filters(self) -> dict[str, Any]:
+        fields = {field.alias or name: field.annotation for name, field in self.model.model_fields.items()}
+        return {
+            name: sample_value(kind)
+            for name, kind in fields.items()
+            if name not in NO_FILTERS and name not in self.fixed
+        }
+
+    def queries(self, most: int, orders: Sequence[str] | None = None) -> Iterator[tuple[str, RecordQuery]]:
+        """Yield the query of each combination of up to `most` filters, and of all of them, in each order."""
+        filters = self.filters()
+        chosen = [names for count in range(most + 1) for names in combinations(filters, count)]
+        for names in [*chosen, tuple(filters)]:
+            for sort in ["", *(orders if orders is not None else self.model.sorts)]:
+                given = {**self.fixed, **{name: filters[name] for name in names}, "sort": sort}
+                yield f"{self.name} {given}", self.to_query(self.model.model_validate(given))
+
+
+def sample_value(kind: Any) -> Any:
+    """Return a value of a parameter of this kind."""
+    kinds = [one for one in (typing.get_args(kind) or (kind,)) if one is not type(None)]
+    kind = kinds[0]
+    if typing.get_origin(kind) is typing.Annotated:
+        kind = typing.get_args(kind)[0]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return next(iter(kind)).value
+    return {bool: True, str: "dewi", date: DAY.isoformat()}[kind]
+
+
+def _statuses(tab: str) -> list[dict[str, Any]]:
+    return [{"tab": tab}, *({"tab": tab, "status": status.value} for status in TAB_STATUSES.get(tab, ()))]
+
+
+def _head_query(query: QueueQuery) -> RecordQuery:
+    return tab_query(query.open_tab, DAY, status=query.status, filters=query.filters(DAY))
+
+
+VERIFICATION = [
+    *(OfferedList(name, QueuePageQuery, {"status": name}, lambda query: list_query(query, DAY)) for name in LIST_NAMES),
+    OfferedList("API", ApiQuery, {}, lambda query: verification.find_requests(**query.filters(DAY))),
+]
+ASSIGNMENT = [
+    *(OfferedList(tab, QueueQuery, fixed, _head_query) for tab in TABS for fixed in _statuses(tab)),
+    *(
+        OfferedList(f"own {tab}", SearchQuery, {"tab": tab}, lambda q: work_query(q, "dewi", DAY))
+        for tab in ("", "all")
+    ),
+    OfferedList("API", WorkQuery, {}, lambda query: assignment.find_requests(**query.filters(DAY))),
+]
+
+BOARD = [
+    assignment.find_open_work("dewi"),
+    assignment.find_overdue_work("dewi", DAY),
+    *(
+        assignment.find_overdue(DAY, stages=stages, responsible=responsible)
+        for stages in (tuple(Stage), (Stage.WORK,), (Stage.VERIFY, Stage.WORK))
+        for responsible in ("", "staff:dewi", APPLICANT)
+    ),
+]
+"""The queries of the overdue board and of the leads' load."""
+
+LISTS: Mapping[str, tuple[Sequence[Column], Sequence[OfferedList], Sequence[RecordQuery]]] = {
+    "verification": (verification.INDEXED_COLUMNS, VERIFICATION, ()),
+    "assignment": (assignment.INDEXED_COLUMNS, ASSIGNMENT, BOARD),
+}
