@@ -91,7 +91,7 @@ def encode_png(image: Image.Image) -> bytes:
         else image.quantize(PALETTE_SIZE, Image.Quantize.FASTOCTREE)
     )
     out = BytesIO()
-    quantized.save(out, "PNG", compress_level=6)
+    quantized.save(out, "PNG", compress_level=9)
     return out.getvalue()
 
 

@@ -42,6 +42,9 @@ SECURITY_HEADERS = {
     b"cross-origin-resource-policy": b"same-origin",
     b"cache-control": b"no-store",
 }
+DOCUMENT_HEADERS = frozenset({b"permissions-policy", b"cross-origin-opener-policy"})
+"""Security headers that browsers read from documents only; static files are sent without them."""
+STATIC_PREFIX = "/static/"
 STRICT_TRANSPORT = {b"strict-transport-security": b"max-age=31536000"}
 
 
@@ -107,17 +110,19 @@ class SecurityHeadersMiddleware:
         self.app = app
         headers = {**SECURITY_HEADERS, **STRICT_TRANSPORT} if tls else SECURITY_HEADERS
         self._names, self._headers = frozenset(headers), tuple(headers.items())
+        self._static_headers = tuple(pair for pair in self._headers if pair[0] not in DOCUMENT_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        added = self._static_headers if scope["path"].startswith(STATIC_PREFIX) else self._headers
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
                 present = {name for name, _ in headers if name in self._names}
-                headers += [pair for pair in self._headers if pair[0] not in present] if present else self._headers
+                headers += [pair for pair in added if pair[0] not in present] if present else added
                 message["headers"] = headers
             await send(message)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import secrets
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -19,6 +18,7 @@ from shared.web.api.validation import labelled_message
 from shared.web.auth.csrf import CsrfTokens
 from shared.web.dependencies import current_principal, platform_of
 from shared.web.views import formats, labels, navigation
+from shared.web.views.compression import compress, negotiate_coding
 from shared.web.views.request_list import format_input_date
 from shared.web.views.static_files import arms_url, static_url
 from shared.web.views.words import bold, fill, load_words
@@ -73,9 +73,9 @@ class PageContext:
         """The signed-in staff member; None on public pages."""
         return current_principal(self._request)
 
-    @property
+    @cached_property
     def csrf(self) -> str:
-        """A CSRF token, masked differently at each call, so that the size of a compressed page does not reveal it (BREACH)."""
+        """The CSRF token of all forms, masked anew on each page, so that its compressed size does not reveal it (BREACH)."""
         return self.csrf_tokens.issue()
 
     @property
@@ -145,11 +145,10 @@ def content_security_policy(nonce: str) -> str:
 
 def _compressed_response(request: Request, body: bytes, status: int) -> HTMLResponse:
     """Compress pages only: Starlette's middleware would also compress downloads, and JSON with unmasked tokens (BREACH)."""
-    if len(body) < MIN_COMPRESS_BYTES or "gzip" not in request.headers.get("accept-encoding", ""):
+    coding = negotiate_coding(request.headers.get("accept-encoding", ""))
+    if len(body) < MIN_COMPRESS_BYTES or not coding:
         return HTMLResponse(body, status, {"Vary": "Accept-Encoding"})
-    return HTMLResponse(
-        gzip.compress(body, 6, mtime=0), status, {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
-    )
+    return HTMLResponse(compress(body, coding), status, {"Vary": "Accept-Encoding", "Content-Encoding": coding})
 
 
 shared_templates = Templates("shared.web.views")

@@ -14,6 +14,7 @@ from services.intake.presenters import present_request
 from shared.contracts.facts import ChecklistItem
 from shared.contracts.lifecycle import Status
 from shared.identity.accounts import Role
+from shared.web.views.static_files import FILES
 from tests.support.domain import request_events as story
 from tests.support.domain.given_when_then import NOON, given
 from tests.support.paths import REPOSITORY
@@ -193,7 +194,7 @@ async def test_the_tracking_page_is_small_and_has_no_script(intake: IntakeHarnes
     applicant = await intake.new_applicant()
     await intake.publish(applicant.id, *story.DELIVERED[1:])
     page = await tracking_page(intake, applicant)
-    sheet = (ROOT / "shared/web/views/static/simpul.css").read_bytes()
+    sheet = FILES["applicants.css"].content
     mark = (ROOT / "shared/web/views/static/mark.svg").read_bytes()
     assert sum(len(gzip.compress(part)) for part in (page.encode(), sheet, mark)) < 15_000
     assert "<script" not in page

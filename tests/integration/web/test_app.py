@@ -142,7 +142,7 @@ async def test_the_document_describes_forms_and_problems(harness):
 
 async def test_static_files_are_cached_by_browsers_and_compressed(harness):
     page = (await got(harness, "/api/docs")).text
-    [address] = re.findall(r'"(/static/simpul\.css[^"]*)"', page)
+    [address] = re.findall(r'"(/static/applicants\.css[^"]*)"', page)
     style = await got(harness, address, **{"Accept-Encoding": "gzip"})
     assert style.headers["content-type"] == "text/css; charset=utf-8"
     assert style.headers["cache-control"] == "public, max-age=31536000, immutable"
@@ -151,14 +151,14 @@ async def test_static_files_are_cached_by_browsers_and_compressed(harness):
     assert "--sea" in style.text
     again = await got(harness, address, **{"Accept-Encoding": "gzip", "If-None-Match": style.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    other = await got(harness, "/static/simpul.css", **{"Accept-Encoding": "identity"})
+    other = await got(harness, "/static/applicants.css", **{"Accept-Encoding": "identity"})
     assert "immutable" not in other.headers["cache-control"]
     assert "content-encoding" not in other.headers
 
 
-@pytest.mark.parametrize("more", ["desk.css", "charts.css"])
-def test_the_style_sheets_of_a_page_have_at_most_32_kib(more: str):
-    sizes = [len(FILES[name].content) for name in ("simpul.css", more)]
+@pytest.mark.parametrize("name", ["applicants.css", "staff.css"])
+def test_the_style_sheets_of_a_page_have_at_most_32_kib(name: str):
+    sizes = [len(FILES[each].content) for each in (name, "charts.css")]
     assert 1024 < sum(sizes) <= 32 * 1024, sizes
 
 

@@ -1,77 +1,11 @@
-/* Progressive enhancement of staff pages: live lists, the document viewer and ready-made sentences; loaded after simpul.js. */
+/* Live pages: lists and requests follow the changes that the server tells of. Every page works without it. */
 "use strict";
 (() => {
   const one = (what, where = document) => where.querySelector(what);
   const all = (what, where = document) => [...where.querySelectorAll(what)];
   const fill = (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const clock = () => new Date().toLocaleTimeString("id-ID", { timeZone: "Asia/Jayapura", hour12: false }).replace(/:/g, ".") + " WIT";
-  const showTabs = () => all(".nav [aria-current]").forEach((tab) => { tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 24; });
-
-  /* Insert a ready-made sentence into the field used last. */
-  let typing;
-  const put = (box, from, to, text) => { box.setRangeText(text, from, to, "end"); box.dispatchEvent(new Event("input", { bubbles: true })); };
-  const sentence = (part) => one("[data-phrase]", part).textContent;
-  addEventListener("focusin", ({ target }) => { if (target.matches("textarea")) typing = target; });
-  const insert = ({ currentTarget }) => {
-    const box = typing ?? one("textarea", currentTarget.closest("form") ?? document);
-    put(box, box.selectionStart, box.selectionEnd, sentence(currentTarget.closest("[data-shortcut]")));
-    box.focus();
-  };
-  all("[data-do=insert]").forEach((button) => { button.hidden = false; button.addEventListener("click", insert); });
-
-  /* Document viewer: replace only the viewer, so that what was typed stays. If the session has ended, the form is submitted. */
   const parsed = async (answer) => !answer.ok || answer.redirected ? null : new DOMParser().parseFromString(await answer.text(), "text/html");
-  const again = (way, part) => all("[data-look]", part).find((each) => each.textContent === way.textContent);
-  const show = async (way) => {
-    const inside = !way.isConnected || way.closest("[data-part]"), part = one("[data-part]"), turned = way.isConnected ? way : again(way, part);
-    if (!turned) return;
-    const address = turned.dataset.look;
-    part.setAttribute("aria-busy", "true");
-    const page = await fetch(location.pathname + address).then(parsed).catch(() => undefined);
-    part.removeAttribute("aria-busy");
-    if (page === undefined) return;
-    const other = page?.getElementById(part.id);
-    if (!other) return turned.form ? turned.form.requestSubmit(turned) : location.assign(address);
-    part.replaceChildren(...other.childNodes);
-    part.parentElement.className = other.parentElement.className;
-    history.replaceState(history.state, "", address);
-    showTabs();
-    if (inside) (again(way, part) ?? one(".btn[data-look]", part) ?? part).focus({ preventScroll: true });
-    const said = one("[role=status]", part), words = said?.textContent;
-    if (said) { said.textContent = ""; setTimeout(() => { said.textContent = words; }, 100); }
-  };
-  /* One after the other: what is pressed meanwhile applies to what is shown then. */
-  let shown = Promise.resolve();
-  addEventListener("click", (event) => {
-    const way = event.target.closest?.("[data-look]");
-    if (!way || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    shown = shown.then(() => show(way));
-  });
-
-  /* Send a form without leaving the page, so that what is typed in other forms stays; if that fails, send it as usual. */
-  addEventListener("submit", async (event) => {
-    const form = event.target, button = event.submitter;
-    if (!form.matches("[data-stay]")) return;
-    event.preventDefault();
-    const body = new FormData(form, button), answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(body) }).catch(() => undefined);
-    const page = answer?.ok && answer.redirected ? new DOMParser().parseFromString(await answer.text(), "text/html") : undefined;
-    if (!page?.getElementById(form.id)) { form.removeAttribute("data-stay"); return form.requestSubmit(button); }
-    all("[data-team]").forEach((part) => { const other = page.getElementById(part.id); if (other) part.replaceChildren(...other.childNodes); });
-    form.elements._key.value = page.getElementById(form.id).elements._key.value;
-    const shown = one("[data-version]"), now = one("[data-version]", page);
-    /* The change was this one; of any other the page announces that it is no longer up to date. */
-    if (shown && now?.dataset.version - shown.dataset.version === 1) { shown.dataset.version = now.dataset.version; one(".toast").hidden = true; }
-    (all(`[form=${form.id}]`).find((each) => each.value === button.value) ?? one(`[form=${form.id}]`))?.focus({ preventScroll: true });
-  });
-
-  /* Ready-made sentences: typing ::shortcut inserts one. */
-  addEventListener("input", ({ target }) => {
-    if (!target.matches("textarea")) return;
-    const end = target.selectionStart, typed = /::([a-z0-9-]+)\s$/.exec(target.value.slice(0, end));
-    const phrase = typed && one(`[data-shortcut="${typed[1]}"]`);
-    if (phrase) put(target, end - typed[0].length, end, sentence(phrase) + " ");
-  });
 
   /* Live pages: update rows in place, announce new ones, and leave what is being typed untouched. */
   const live = one("[data-live]");
