@@ -10,6 +10,7 @@ from services.assignment.domain.decisions import suggested_target
 from services.assignment.errors import WORDS
 from services.assignment.pages import QUEUE_PATH
 from services.assignment.pages.head import HeadPage
+from services.assignment.pages.offered_target import validate_with_target
 from services.assignment.schemas import BulkAssignment, BulkReassignment
 from shared.web.api.bulk import MAX_BULK
 from shared.web.forms.posted_form import PostedForm
@@ -46,7 +47,8 @@ class BulkPage(HeadPage):
         body: BulkAssignment | BulkReassignment
         replacing = posted.text("action") == "reassignment"
         ids = tuple(posted.many("ids"))[:MAX_BULK]
-        body = posted.validate(BulkReassignment, ids=ids) if replacing else posted.validate(BulkAssignment, ids=ids)
+        model = BulkReassignment if replacing else BulkAssignment
+        body = validate_with_target(posted, model, ids=ids)
         results = await self.assignment.execute_bulk(self.context, body, self.principal)
         return await self.render("bulk_results.html", results=results, base=QUEUE_PATH)
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browser.browser_sessions import BrowserSessions, SiteUnderTest
-from tests.support.browser.user_actions import Head, Lead, Officer, Staff, field, pick
+from tests.support.browser.user_actions import Head, Lead, Officer, Staff, field, pick, put
 from tests.support.e2e.request_steps import STEPS, request_in_status
 
 NOTE = "Halaman 2 belum ditandatangani."
@@ -155,7 +155,8 @@ def test_the_head_changes_a_target_and_takes_the_offered_working_day(
     head = Head(sessions("hasan", script=script))
     head.session.open(f"/penugasan/{asked.id}")
     head.page.get_by_role("link", name="Ubah Target").click()
-    head.fill("Target baru", "2030-12-01")
+    for label, text in {"Tanggal": "1", "Bulan": "Desember", "Tahun": "2030"}.items():
+        put(field(head.page, label), text)
     head.fill("Alasan", "Perangkat baru tiba akhir tahun.")
     head.press("Ubah Target")
     expect(head.page.get_by_role("alert")).to_contain_text("Minggu, 1 Desember 2030 bukan hari kerja.")

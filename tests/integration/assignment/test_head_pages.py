@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.contracts.assignment import LeadAssigned, LeadReassigned, RequestRejected
@@ -68,7 +69,7 @@ async def test_the_form_offers_leads_with_their_workload_and_a_target(harness: S
     await advance_to(harness, "assigned", subject=OTHER, number="INT-2026-000002")
     await advance_to(harness, "verified")
     shown = await page(harness, "hasan", QUEUE)
-    assert 'value="2026-12-21"' in shown.text
+    assert typed_target(shown) == ("21", "12", "2026")
     assert "Sudah diisi 20 hari kerja dari sekarang. Tanggal ini dilihat pemohon." in shown.text
     cards = re.findall(r'name="lead" value="(\w+)">.*?<span class="hint num">(.*?)</span>', shown.text)
     assert cards == [("dewi", "1 terbuka"), ("jafar", "0 terbuka"), ("kepala", "0 terbuka")]
@@ -105,6 +106,13 @@ async def test_the_target_is_changed_with_a_reason_and_the_lead_stays(harness: S
     assert "Dewi Andaian" in shown.text
 
 
+def typed_target(shown: httpx.Response) -> tuple[str, ...]:
+    """Return the day, month and year in the fields of the target."""
+    month = re.search(r'id="target_date_month".*?value="(\d+)" selected', shown.text)
+    day, year = (re.search(rf'id="target_date_{part}"[^>]* value="(\d+)"', shown.text) for part in ("day", "year"))
+    return tuple(part[1] if part else "" for part in (day, month, year))
+
+
 @pytest.mark.parametrize("path", ["", "/ganti", "/target"])
 async def test_a_target_on_a_day_off_comes_back_with_the_next_working_day(harness: StaffHarness, path: str):
     await advance_to(harness, "assigned" if path else "verified")
@@ -122,6 +130,36 @@ async def test_a_target_on_a_day_off_comes_back_with_the_next_working_day(harnes
     assert again.status_code == 422
     chosen = await send(harness, "hasan", QUEUE + path, again, _do="target-2026-12-21", **typed)
     assert chosen.status_code == 303, chosen.text
+    event = (await harness.events("assignment"))[-1]
+    assert getattr(event.fact, "target_date").isoformat() == "2026-12-21"  # noqa: B009
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "typed"),
+    [
+        ("", "verified", ASSIGN),
+        ("/ganti", "assigned", {"lead": "jafar", "reason": "Cuti."}),
+        ("/target", "assigned", {"reason": "Mundur."}),
+    ],
+)
+async def test_a_target_is_typed_in_three_fields(harness: StaffHarness, path: str, status: str, typed: dict[str, Any]):
+    await advance_to(harness, status)
+    form = await page(harness, "hasan", QUEUE + path)
+    others = {name: value for name, value in typed.items() if name != "target_date"}
+
+    async def sent(day: str, month: str, year: str, **more: str) -> httpx.Response:
+        parts = {"target_date_day": day, "target_date_month": month, "target_date_year": year}
+        return await send(harness, "hasan", QUEUE + path, form, **others, **parts, **more)
+
+    assert 'type="date"' not in form.text
+    assert error_beside(await sent("15", "", "2026"), "target_date") == "Isi juga bulan."
+    impossible = await sent("31", "11", "2026")
+    assert error_beside(impossible, "target_date") == (
+        "31 November 2026 tidak ada di kalender. Periksa tanggal, bulan, dan tahunnya."
+    )
+    assert '<option value="11" selected>November</option>' in impossible.text
+    assert 'value="target-2026-12-21"' in (await sent("20", "12", "2026")).text
+    assert (await sent("20", "12", "2026", _do="target-2026-12-21")).status_code == 303
     event = (await harness.events("assignment"))[-1]
     assert getattr(event.fact, "target_date").isoformat() == "2026-12-21"  # noqa: B009
 
@@ -210,7 +248,7 @@ async def test_an_unchanged_target_stays_in_a_reassignment_even_if_it_has_passed
     await harness.sign_in_again_after(days=24)
     shown = await page(harness, "hasan", f"{QUEUE}/ganti")
     assert re.findall(r'name="lead" value="(\w+)"', shown.text) == ["jafar", "kepala"]
-    assert 'value="2026-12-14"' in shown.text
+    assert typed_target(shown) == ("14", "12", "2026")
     assert "Target sekarang sudah lewat." in shown.text
     fields = {"lead": "jafar", "reason": "Cuti.", "target_date": "2026-12-14"}
     answer = await send(harness, "hasan", f"{QUEUE}/ganti", shown, **fields)
@@ -222,13 +260,14 @@ async def test_an_unchanged_target_stays_in_a_reassignment_even_if_it_has_passed
 
 async def test_a_reassignment_needs_a_lead_and_a_reason(harness: StaffHarness):
     await advance_to(harness, "assigned")
-    answer = await submit_form(harness, "hasan", f"{QUEUE}/ganti", target_date="2026-12-20", reason=" ")
+    parts = {"target_date_day": "20", "target_date_month": "12", "target_date_year": "2026"}
+    answer = await submit_form(harness, "hasan", f"{QUEUE}/ganti", reason=" ", **parts)
     assert answer.status_code == 422
     assert (error_beside(answer, "lead"), error_beside(answer, "reason")) == ("Wajib diisi.", "Wajib diisi.")
     shown = visible_text(answer)
     assert "Penanggung jawab baru wajib diisi." in shown
     assert "Alasan wajib diisi." in shown
-    assert 'value="2026-12-20"' in answer.text
+    assert typed_target(answer) == ("20", "12", "2026")
 
 
 async def test_a_request_is_rejected_on_recommendation_after_confirmation(harness: StaffHarness):
