@@ -44,6 +44,6 @@ def find_requests(**filters: Unpack[RequestFilters]) -> RecordQuery:
     return request_query(DEFAULT_ORDER, **filters)
 
 
-def queue_cursor(loaded: Loaded[State]) -> tuple[Scalar, str]:
-    """Return the cursor of a request in the queue."""
-    return sortable_time(loaded.state.received_at), loaded.id
+def list_cursor(loaded: Loaded[State], query: RecordQuery, rules: Rules) -> tuple[Scalar, str]:
+    """Return the cursor of a request in a list."""
+    return columns(loaded.state, rules)[query.order], loaded.id

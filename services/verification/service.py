@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
 from services.verification.domain.commands import ClaimCommand, ClaimRequest, Command
-from services.verification.domain.decisions import Rules, is_advised
+from services.verification.domain.decisions import Rules
 from services.verification.domain.state import State
 from services.verification.errors import DOCUMENT_NOT_FOUND, NO_OFFICER, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
 from services.verification.presenters import find_any_document
-from services.verification.projections import find_requests, queue_cursor
+from services.verification.projections import find_requests, list_cursor
 from services.verification.schemas import BulkClaim
 from shared.backends.platform import Platform
 from shared.calendar import today
@@ -24,20 +23,22 @@ from shared.identity.accounts import Role
 from shared.runtime.conflict import conflict
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
+from shared.storage.port import RecordQuery
 from shared.web.api import commands, serializers
 from shared.web.api.bulk import BulkResult, run_bulk
 from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
 from shared.web.documents.previews import DocumentPreviews
+from shared.web.views.request_list import is_counted
 
 
 @dataclass(frozen=True, slots=True)
-class QueuePosition:
-    """The place of a request in the queue, counted from 1, and the ids of its neighbours, "" at either end."""
+class ListPosition:
+    """The place of a request in a list, counted from 1 if it is counted, and the ids of its neighbours, "" at either end."""
 
-    place: int
-    total: int
+    place: int | None
+    total: int | None
     previous: str
     next: str
 
@@ -100,20 +101,21 @@ class VerificationService:
         loaded = await self.executor.read_cached(request_id, result["version"])
         return {**result, **serializers.claim(loaded.state.active_claim if loaded else None)}
 
-    async def queue_position(self, loaded: Loaded[State]) -> QueuePosition | None:
-        """Return the place of a request among those that await an officer, None if it is not one of them."""
-        if loaded.state.status is not Status.SUBMITTED or is_advised(loaded.state):
+    async def list_position(self, loaded: Loaded[State], query: RecordQuery) -> ListPosition | None:
+        """Return the place of a request in a list, None if it is not in it; lists that only grow are not counted."""
+        whole = replace(query, after=None, before=None)
+        key = list_cursor(loaded, whole, self.rules)
+        previous = (await self.executor.find(replace(whole, before=key, limit=1))).items
+        since = list_cursor(previous[0], whole, self.rules) if previous else None
+        from_here = (await self.executor.find(replace(whole, after=since, limit=2))).items
+        if not from_here or from_here[0].id != loaded.id:
             return None
-        received_at, _ = cursor = queue_cursor(loaded)
-        queue = partial(find_requests, status=Status.SUBMITTED, advised=False)
-        earlier = replace(queue(), below={"received_at": received_at})
-        previous = await self.executor.find(queue(before=cursor, limit=1))
-        following = await self.executor.find(queue(after=cursor, limit=1))
-        return QueuePosition(
-            await self.executor.count(earlier) + 1,
-            await self.count_submitted(),
-            previous.items[0].id if previous.items else "",
-            following.items[0].id if following.items else "",
+        counted = is_counted(whole)
+        return ListPosition(
+            await self.executor.count_before(whole, key) + 1 if counted else None,
+            await self.executor.count(whole) if counted else None,
+            previous[0].id if previous else "",
+            from_here[1].id if len(from_here) > 1 else "",
         )
 
     async def execute(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import ValidationError
 
 from services.verification.dependencies import Officer, Verification
 from services.verification.domain.decisions import recommendation
@@ -14,7 +16,7 @@ from services.verification.domain.state import State
 from services.verification.errors import TEXTS
 from services.verification.pages import QUEUE_PATH, templates
 from services.verification.presenters import present_summary
-from services.verification.projections import find_requests, queue_cursor
+from services.verification.projections import find_requests, list_cursor
 from services.verification.schemas import ADVISED_LIST, ALL_LIST, OPEN_LIST, QueuePageQuery
 from services.verification.service import VerificationService
 from shared.contracts.lifecycle import Status
@@ -32,6 +34,7 @@ from shared.web.views.request_list import EXPORT_NAME, ListLinks, age, format_in
 from shared.web.views.words import fill, load_words
 from shared.work_units import WORK_UNITS
 
+LIST_PARAMETER = "daftar"
 LIST_NAMES = (Status.SUBMITTED.value, ADVISED_LIST, Status.RETURNED.value, Status.VERIFIED.value, OPEN_LIST, ALL_LIST)
 _texts, _common = TEXTS.queue, load_words("shared.web.views")
 
@@ -91,7 +94,8 @@ async def show_queue(
         units=_unit_options(query.unit),
         scopes=[(scope.value, label) for scope, label in SCOPE_LABELS.items()],
         empty=None if rows["items"] else await _empty_state(verification, query),
-        done=await _decision_notice(verification, query.done, officer),
+        done=await _decision_notice(verification, query, officer),
+        from_list=list_suffix(query),
         cursor=cursor,
         me=officer.username,
         waiting={QUEUE_PATH: await verification.count_submitted()},
@@ -164,25 +168,26 @@ async def _empty_search(verification: VerificationService, query: QueuePageQuery
 
 
 async def _decision_notice(
-    verification: VerificationService, request_id: str, officer: Principal
+    verification: VerificationService, query: QueuePageQuery, officer: Principal
 ) -> DecisionNotice | None:
-    """Return what the officer decided on this request, from its stored state, and the next request."""
-    loaded = await verification.executor.read(request_id) if request_id else None
+    """Return what the officer decided on this request, from its stored state, and the next request of the list."""
+    loaded = await verification.executor.read(query.done) if query.done else None
     text = _decision_message(loaded.state, officer) if loaded else ""
     if loaded is None or not text:
         return None
-    following = await _next_request(verification, loaded)
+    following = await _next_request(verification, query, loaded)
     if following is None:
         return DecisionNotice(f"{text} {TEXTS.done.none}")
-    return DecisionNotice(text, following.state.number, f"{QUEUE_PATH}/{following.id}")
+    return DecisionNotice(text, following.state.number, f"{QUEUE_PATH}/{following.id}{list_suffix(query)}")
 
 
-async def _next_request(verification: VerificationService, loaded: Loaded[State]) -> Loaded[State] | None:
-    """Return the request that follows in the queue, else the oldest one."""
-    for after in (queue_cursor(loaded), None):
-        found = await verification.executor.find(
-            find_requests(status=Status.SUBMITTED, advised=False, after=after, limit=2)
-        )
+async def _next_request(
+    verification: VerificationService, query: QueuePageQuery, loaded: Loaded[State]
+) -> Loaded[State] | None:
+    """Return the request that follows in the list, else its first one."""
+    requests = list_query(query.model_copy(update={"after": "", "before": ""}), verification.today())
+    for after in (list_cursor(loaded, requests, verification.rules), None):
+        found = await verification.executor.find(replace(requests, after=after, limit=2))
         others = [other for other in found.items if other.id != loaded.id]
         if others:
             return others[0]
@@ -207,6 +212,20 @@ def list_links(query: QueuePageQuery) -> ListLinks:
     if query.limit != QueuePageQuery.model_fields["limit"].default:
         parameters["limit"] = str(query.limit)
     return ListLinks(QUEUE_PATH, parameters, query.sort, bare=f"status={Status.SUBMITTED.value}")
+
+
+def list_suffix(query: QueuePageQuery) -> str:
+    """Return what the address of a request ends with that was opened from this list, "" for the queue itself."""
+    _, _, parameters = list_links(query).url().partition("?")
+    return f"?{urlencode({LIST_PARAMETER: parameters})}" if parameters else ""
+
+
+def parse_list(request: Request) -> QueuePageQuery:
+    """Return the list from which the page of a request was opened, the queue itself if its address names none."""
+    try:
+        return QueuePageQuery.model_validate(dict(parse_qsl(request.query_params.get(LIST_PARAMETER, ""))))
+    except ValidationError:
+        return QueuePageQuery()
 
 
 def _filter_labels(query: QueuePageQuery) -> list[str]:

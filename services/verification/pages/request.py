@@ -23,6 +23,7 @@ from services.verification.pages.checklist import (
     has_input,
     parse_decision,
 )
+from services.verification.pages.queue import list_links, list_query, list_suffix, parse_list
 from services.verification.pages.team import team_context
 from services.verification.presenters import present_request, viewer_documents
 from services.verification.schemas import RecommendationBody
@@ -85,7 +86,7 @@ class RequestPage:
         """
         context = form_command_context(self._request, content, str(command.round))
         await self._verification.execute(context, self._request_id, command, body)
-        return see_other(f"{QUEUE_PATH}?selesai={self._request_id}")
+        return see_other(list_links(parse_list(self._request)).url(selesai=self._request_id))
 
 
 class ChecklistPage(RequestPage):
@@ -94,7 +95,7 @@ class ChecklistPage(RequestPage):
     async def show(self, posted: PostedForm) -> HTMLResponse:
         cursor = await self._verification.store.latest_change()
         loaded = await self._verification.get_request(self._request_id)
-        state = loaded.state
+        state, opened_from = loaded.state, parse_list(self._request)
         previews, documents = self._verification.previews, viewer_documents(state)
         viewer = await build_viewer(previews, documents, self._paths(), requested_state(self._request, posted))
         filled = has_input(posted)
@@ -112,7 +113,11 @@ class ChecklistPage(RequestPage):
             round=displayed_round(posted, state.course.round),
             corrections=displayed_corrections(posted, state.corrections),
             checks=checklist_rows(state, posted, await find_proofs(previews, documents)),
-            position=await self._verification.queue_position(loaded),
+            position=await self._verification.list_position(
+                loaded, list_query(opened_from, self._verification.today())
+            ),
+            from_list=list_suffix(opened_from),
+            list_url=list_links(opened_from).url(),
             warnings=[(warning["code"], warning["message"]) for warning in warnings(state.warnings)],
             employee_number=group_digits(state.applicant.employee_number) if state.applicant else "",
             judgement=state.judgement,
@@ -148,6 +153,7 @@ class RecommendationPage(RequestPage):
             phrases=await phrases_for(self._verification.platform.office, PhraseUse.REJECTION),
             posted=posted,
             request=self._request_context(loaded),
+            from_list=list_suffix(parse_list(self._request)),
             open=state.status is Status.SUBMITTED and recommendation(state) is None,
             round=displayed_round(posted, state.course.round),
             corrections=displayed_corrections(posted, state.corrections),

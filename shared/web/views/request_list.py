@@ -64,12 +64,17 @@ class ListPart:
 
 async def list_part(executor: Executor[Any], query: RecordQuery, page: LoadedPage[Any]) -> ListPart | None:
     """Return the part of a list of open requests that a page shows; lists that only grow are not counted."""
-    if not page.items or not (query.where.get("open") == 1 or query.where.get("status") in STAGES):
+    if not page.items or not is_counted(query):
         return None
     whole = replace(query, after=None, before=None)
     before = await executor.count_before(whole, page.previous) if page.previous else 0
     total = await executor.count(whole)
     return ListPart(before + 1, before + len(page.items), max(total, before + len(page.items)))
+
+
+def is_counted(query: RecordQuery) -> bool:
+    """Whether a list has open requests only; others grow without end."""
+    return query.where.get("open") == 1 or query.where.get("status") in STAGES
 
 
 def age(state: StaffRequestState, day: date, rules: StageRules) -> dict[str, int]:

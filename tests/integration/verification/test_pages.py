@@ -564,6 +564,30 @@ async def test_a_request_tells_its_place_in_the_queue_and_links_its_neighbours(h
     assert "Permohonan lain dalam antrean" not in (await look(harness, f"{QUEUE}/{ids[1]}")).text
 
 
+async def test_a_request_opened_from_a_filtered_list_goes_on_in_that_list(harness: StaffHarness):
+    ids = await submit_five(harness)
+    listed = await look(harness, f"{QUEUE}?unit=Dinas+Sosial&sort=-received_at")
+    opened = [unescape(url) for url in re.findall(rf'class="go" href="({QUEUE}/[^"]+)"', listed.text)]
+    suffix = "?daftar=unit%3DDinas%2BSosial%26sort%3D-received_at"
+    assert opened == [f"{QUEUE}/{ids[3]}{suffix}", f"{QUEUE}/{ids[1]}{suffix}"]
+    first, last = [await look(harness, url) for url in opened]
+    assert ("1 dari 2" in first.text, "2 dari 2" in last.text) == (True, True)
+    assert re.findall(r'href="([^"]+)" title="(\w+)', first.text)[:1] == [(opened[1], "Berikutnya")]
+    assert f'href="{QUEUE}?unit=Dinas+Sosial&amp;sort=-received_at"' in first.text
+    assert f'action="{opened[0]}"' in first.text
+    answer = await send(harness, first, opened[0], **VERIFY)
+    assert answer.headers["location"] == f"{QUEUE}?unit=Dinas+Sosial&sort=-received_at&selesai={ids[3]}"
+    after = await look(harness, answer.headers["location"])
+    assert f'href="{opened[1]}">Periksa berikutnya: INT-2026-000001' in after.text
+
+
+@pytest.mark.parametrize("broken", ["status%3Dnothing", "limit%3D0", "%00", "sort"])
+async def test_a_request_whose_address_names_no_list_is_in_the_queue(harness: StaffHarness, broken: str):
+    ids = await submit_five(harness)
+    page = await look(harness, f"{QUEUE}/{ids[2]}?daftar={broken}")
+    assert (page.status_code, "3 dari 5" in page.text) == (200, True)
+
+
 # Access
 
 

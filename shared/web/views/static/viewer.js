@@ -11,7 +11,9 @@
   const show = async (way) => {
     const inside = !way.isConnected || way.closest("[data-part]"), part = one("[data-part]"), turned = way.isConnected ? way : again(way, part);
     if (!turned) return;
-    const address = turned.dataset.look;
+    const looked = new URLSearchParams(turned.dataset.look), list = new URLSearchParams(location.search).get("daftar");
+    if (list) looked.set("daftar", list);
+    const address = "?" + looked;
     part.setAttribute("aria-busy", "true");
     const page = await fetch(location.pathname + address).then(parsed).catch(() => undefined);
     part.removeAttribute("aria-busy");
