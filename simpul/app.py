@@ -22,7 +22,7 @@ from shared.web.app import create_app
 from shared.web.auth import api as identity_api
 from shared.web.auth import sign_in_pages
 from shared.web.auth.access import public
-from shared.web.office import phrase_pages, phrases, substitute_pages, substitutes, view_pages, views
+from shared.web.office import phrase_pages, phrases, settings_pages, substitute_pages, substitutes, view_pages, views
 from shared.web.views.navigation import HOME, SIGN_IN
 from shared.web.views.page_routes import PageRoute, see_other
 from simpul.maintenance import check_storage, sweep_periodically
@@ -126,6 +126,7 @@ def shared_routers(platform: Platform, dead_letters: DeadLetterService, names: S
         substitute_pages.router,
         views.router,
         view_pages.router,
+        settings_pages.router,
         dead_letter_api.router(dead_letters),
         dead_letter_pages.pages(dead_letters),
         mail_viewer.pages(platform),

@@ -40,6 +40,7 @@ PATH_PREFIXES: Mapping[str, str] = {
     "/pengganti": ADMIN_SERVICE,
     "/api/views": ADMIN_SERVICE,
     "/tampilan": ADMIN_SERVICE,
+    "/pengaturan": ADMIN_SERVICE,
 }
 """A prefix covers its own path and all paths below it: `/akun` does not cover `/akun-saya`."""
 

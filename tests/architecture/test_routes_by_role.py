@@ -165,6 +165,7 @@ PAGES: dict[Call, Allowed] = {
         for method in ("GET", "POST")
     },
     **{(method, "/tampilan"): ANY_STAFF for method in ("GET", "POST")},
+    ("GET", "/pengaturan"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
     **{(method, "/penugasan/massal"): STRUCTURAL for method in ("GET", "POST")},
     **{(method, "/verifikasi/massal"): OFFICER for method in ("GET", "POST")},
     **{(method, "/penugasan/{request_id}/catatan"): STRUCTURAL for method in ("GET", "POST")},

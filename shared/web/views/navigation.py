@@ -9,7 +9,8 @@ from shared.identity.accounts import Role
 from shared.identity.service import Principal
 
 SIGN_IN, SIGN_OUT, OWN_ACCOUNT = "/masuk", "/keluar", "/akun-saya"
-HOME, MAIL_VIEWER, OVERDUE, SUBSTITUTES = "/", "/surel", "/lewat-batas", "/pengganti"
+HOME, MAIL_VIEWER, OVERDUE = "/", "/surel", "/lewat-batas"
+SUBSTITUTES, SETTINGS = "/pengganti", "/pengaturan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ MENU_ITEMS = (
     MenuItem(Role.STRUCTURAL, "/beban-kerja", "leads"),
     MenuItem(Role.STRUCTURAL, "/dasbor", "dashboard"),
     MenuItem(Role.STRUCTURAL, SUBSTITUTES, "substitutes"),
+    MenuItem(Role.STRUCTURAL, SETTINGS, "settings"),
     MenuItem(Role.OFFICER, OVERDUE, "overdue"),
     MenuItem(Role.TECHNICAL, "/pekerjaan", "work"),
     MenuItem(Role.ADMIN, "/surel-keluar", "messages"),
@@ -35,6 +37,7 @@ MENU_ITEMS = (
     MenuItem(Role.ADMIN, "/akun", "staff_accounts"),
     MenuItem(Role.ADMIN, SUBSTITUTES, "substitutes"),
     MenuItem(Role.ADMIN, "/kalimat", "phrases"),
+    MenuItem(Role.ADMIN, SETTINGS, "settings"),
 )
 
 

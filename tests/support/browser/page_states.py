@@ -372,6 +372,7 @@ HEAD: dict[str, OpenPage] = {
     "head substitutes": at("/pengganti"),
     "head substitutes refused": at("/pengganti", press="Tetapkan Pengganti"),
     "head phrases": at("/kalimat"),
+    "head settings": at("/pengaturan"),
     "head phrases refused": phrases_refused,
     "head notifications": at("/akun-saya/notifikasi"),
     "head load": at("/beban-kerja"),
