@@ -47,8 +47,10 @@ class BulkPage(HeadPage):
         body: BulkAssignment | BulkReassignment
         replacing = posted.text("action") == "reassignment"
         ids = tuple(posted.many("ids"))[:MAX_BULK]
-        model = BulkReassignment if replacing else BulkAssignment
-        body = validate_with_target(posted, model, ids=ids)
+        if replacing:
+            body = validate_with_target(posted, BulkReassignment, ids=ids)
+        else:
+            body = validate_with_target(posted, BulkAssignment, ids=ids)
         results = await self.assignment.execute_bulk(self.context, body, self.principal)
         return await self.render("bulk_results.html", results=results, base=QUEUE_PATH)
 

@@ -216,8 +216,10 @@ def list_links(query: QueuePageQuery) -> ListLinks:
 
 def list_suffix(query: QueuePageQuery) -> str:
     """Return what the address of a request ends with that was opened from this list, "" for the queue itself."""
-    _, _, parameters = list_links(query).url().partition("?")
-    return f"?{urlencode({LIST_PARAMETER: parameters})}" if parameters else ""
+    links = list_links(query)
+    if not links.sort and not any(links.parameters.values()):
+        return ""
+    return f"?{urlencode({LIST_PARAMETER: links.url().partition('?')[2]})}"
 
 
 def parse_list(request: Request) -> QueuePageQuery:

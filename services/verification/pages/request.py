@@ -117,7 +117,7 @@ class ChecklistPage(RequestPage):
                 loaded, list_query(opened_from, self._verification.today())
             ),
             from_list=list_suffix(opened_from),
-            list_url=list_links(opened_from).url(),
+            list_url=list_links(opened_from).url() if list_suffix(opened_from) else QUEUE_PATH,
             warnings=[(warning["code"], warning["message"]) for warning in warnings(state.warnings)],
             employee_number=group_digits(state.applicant.employee_number) if state.applicant else "",
             judgement=state.judgement,
