@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from inspect import iscoroutinefunction
 
 import pytest
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from shared.backends.platform import Platform, open_platform
@@ -37,6 +39,21 @@ def test_no_router_is_walked_for_a_request(platform: Platform):
     app = create_application(platform)
     assert {isinstance(route, APIRoute) for route in app.routes} == {True}
     assert len(app.routes) > 150
+
+
+def _dependencies(dependant: Dependant) -> Iterator[Callable[..., object]]:
+    for dependency in dependant.dependencies:
+        assert dependency.call is not None
+        yield dependency.call
+        yield from _dependencies(dependency)
+
+
+def test_no_dependency_of_a_request_is_called_in_another_thread(platform: Platform):
+    app = create_application(platform)
+    calls = {call for route in app.routes if isinstance(route, APIRoute) for call in _dependencies(route.dependant)}
+    assert len(calls) > 50
+    in_threads = [one for one in calls if not iscoroutinefunction(one) and not iscoroutinefunction(one.__call__)]
+    assert in_threads == []
 
 
 def test_every_path_is_routed_to_its_service(platform: Platform):
