@@ -38,6 +38,13 @@ def fold_log(decider: Decider[Any], records: Sequence[LogRecord]) -> tuple[float
     return time.perf_counter() - started_at, len(working_copies)
 
 
+def fold_rates(events: int) -> dict[str, float]:
+    """Events per second that each service folds, of a log with at least so many."""
+    deciders = build_deciders()
+    records = generate_log(deciders, events)
+    return {name: len(records) / fold_log(decider, records)[0] for name, decider in deciders.items()}
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="bench.fold", description=__doc__)
     arguments.add_argument("--events", type=int, default=EVENTS)

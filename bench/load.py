@@ -1,7 +1,8 @@
 """Load generator: clients that take requests from submission to confirmation, one after another, for a given time.
 
-Prints the results as JSON. A command that is refused because an event has not reached its service yet (404, 409) is retried; the
-waiting time counts into the lifecycle, and the retries are counted.
+Prints the results as JSON. Officer and head wait until a request appears in their live lists, as their pages do; the applicant
+tries again after a short delay. A command that is refused because an event has not reached its service yet (404, 409) is
+retried; the waiting time counts into the lifecycle, and the retries are counted.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import resource
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from email.utils import parsedate_to_datetime
@@ -27,6 +29,7 @@ from fpdf import FPDF
 from PIL import Image
 
 from bench.http_client import Body, Connections, Response, as_form, as_json
+from bench.live_feed import LiveFeed, live_feeds
 from shared.contracts.facts import ChecklistItem
 
 FILE_BYTES = 100 * 1024
@@ -72,6 +75,7 @@ class LoadConfig:
     completion: Body
     assignment: Body
     until: float
+    feeds: Mapping[str, LiveFeed]
 
 
 class Client:
@@ -105,12 +109,14 @@ class Client:
             f"/api/verification/requests/{request}/verification",
             verified,
             tokens["officer"],
+            self._arrival("verification", request, "submitted"),
         )
         await self._do(
             "assign",
             f"{work}/assignment",
             self._config.assignment,
             tokens["structural"],
+            self._arrival("assignment", request, "verified"),
         )
         await self._do("start", f"{work}/start", as_json({}), tokens["technical"])
         await self._do(
@@ -121,8 +127,16 @@ class Client:
         )
         await self._do("confirm", f"/api/requests/{number}/confirmation", as_json({}), tracking)
 
-    async def _do(self, command: str, path: str, body: Body, token: str = "") -> Response:
+    async def _arrival(self, service: str, request: str, status: str) -> None:
+        if feed := self._config.feeds.get(service):
+            await feed.wait_for(request, status)
+
+    async def _do(
+        self, command: str, path: str, body: Body, token: str = "", arrival: Coroutine[Any, Any, None] | None = None
+    ) -> Response:
         first = time.perf_counter()
+        if arrival is not None:
+            await arrival
         delay = INITIAL_DELAY_SECONDS
         while True:
             started_at = time.perf_counter()
@@ -179,7 +193,7 @@ def submission(today: date, rng: random.Random) -> Body:
 
 
 async def load(
-    ports: Mapping[str, int], clients: int, seconds: float, accounts: list[dict[str, Any]]
+    ports: Mapping[str, int], clients: int, seconds: float, accounts: list[dict[str, Any]], *, live: bool
 ) -> dict[str, Any]:
     tokens, today = await sign_in(ports, accounts)
     rng = random.Random(1)
@@ -190,19 +204,22 @@ async def load(
         "complexity": "medium",
         "target_date": (today + timedelta(days=30)).isoformat(),
     }
-    results, started, used = LoadResults(), time.perf_counter(), _cpu()
-    config = LoadConfig(
-        ports,
-        tokens,
-        submitted,
-        as_form(
-            {"summary": "Integrasi selesai dan telah diuji."},
-            [("documents", "hasil.pdf", result)],
-        ),
-        as_json(assignment),
-        started + seconds,
-    )
-    await asyncio.gather(*(Client(config, results).run(started) for _ in range(clients)))
+    async with AsyncExitStack() as stack:
+        feeds = await stack.enter_async_context(live_feeds(ports, tokens)) if live else {}
+        results, started, used = LoadResults(), time.perf_counter(), _cpu()
+        config = LoadConfig(
+            ports,
+            tokens,
+            submitted,
+            as_form(
+                {"summary": "Integrasi selesai dan telah diuji."},
+                [("documents", "hasil.pdf", result)],
+            ),
+            as_json(assignment),
+            started + seconds,
+            feeds,
+        )
+        await asyncio.gather(*(Client(config, results).run(started) for _ in range(clients)))
     return report(results, seconds, time.perf_counter() - started, _cpu() - used)
 
 
@@ -243,9 +260,13 @@ def main() -> None:
     arguments.add_argument("--clients", type=int, default=32)
     arguments.add_argument("--seconds", type=float, default=20)
     arguments.add_argument("--accounts", type=Path, required=True)
+    arguments.add_argument(
+        "--live", type=int, default=0, help="1: follow the live lists, which a baseline does not have"
+    )
     options = arguments.parse_args()
     accounts = json.loads(options.accounts.read_text())
-    print(json.dumps(uvloop.run(load(options.ports, options.clients, options.seconds, accounts))))
+    measured = load(options.ports, options.clients, options.seconds, accounts, live=bool(options.live))
+    print(json.dumps(uvloop.run(measured)))
 
 
 if __name__ == "__main__":

@@ -42,8 +42,9 @@ to a baseline is the cost of everything else that Simpul does.
 The three targets take turns in one run, each in separate processes on a new folder: the server, the load generator and the
 SMTP sink, which share the cores of the machine. The sink is a minimal SMTP server that only counts, because a complete one
 takes more CPU than some of what is measured. Each server is warmed up first. The CPU time of a lifecycle is that of the
-server process and its children from the first command to the last email. A command that another service refuses because an
-event has not reached it yet is retried after a short delay, which counts into the time of the lifecycle.
+server process and its children from the first command to the last email. Officer and head wait until a request appears in
+their live lists, and the applicant tries again after a short delay; waiting counts into the time of the lifecycle, and as
+work only where it makes the server work.
 """
 
 
@@ -53,9 +54,15 @@ Samples of what held Python's lock under this load (py-spy, 12 to 14 s each, on 
 became a third cheaper; read them as orders of magnitude): HTTP requests more than a third, half of it in the endpoints; the
 handover record 8 to 15 %; folding events of other services 11 %; handling commands 9 to 11 %; emails and their ledger about
 11 %; calls of SQLite 8 %. Two thirds of the CPU time of a lifecycle is the main thread's, the rest that of the thread pool
-and the SQLite writer. The load generator retries three to four requests per lifecycle while it waits for propagation. A
-submission is the longest command: its files are fsynced, and registration numbers are assigned one after another so that none
-is skipped.
+and the SQLite writer. A submission is the longest command: its files are fsynced, and registration numbers are assigned one
+after another so that none is skipped.
+
+What has paid for its lines since: a flat list of routes, each compared by the fixed beginning of its path first (finding the
+route of a completion took 430 microseconds, now 90), and calling dependencies directly, where FastAPI used a thread for two
+or three of each command. Together they take a seventh off the CPU time of a lifecycle and a third off the p95 of the commands
+without files (both versions in turns in one run, on a busy machine). What has not: merging the middleware. All twelve layers
+together take 8 % of the time of a request, more than half of it for the span and the request id, so one layer instead of
+twelve would save 2 % of a lifecycle and cost the separation of its limits.
 """
 
 

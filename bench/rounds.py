@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import apsw
 
 from bench.machine import NotReady, cpu_seconds, free_port, running, wait_until_ready
 
@@ -50,6 +52,16 @@ class Target:
     emails: bool
     measures_propagation: bool = False
     engine_pids: Mapping[str, int] = field(default_factory=dict)
+    database: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSize:
+    """What the requests of a round left in the SQLite file, documents not included."""
+
+    requests: int
+    events: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,7 @@ class Round:
     propagation: Mapping[str, Any] = field(default_factory=dict)
     load_average: float = 0.0
     """The one-minute load average before the round."""
+    store: StoreSize | None = None
 
     @property
     def rate(self) -> float:
@@ -130,9 +143,8 @@ def simpul_target(data: Path, sink: Sink) -> Target:
     port = free_port()
     settings = {"SIMPUL_DATA": str(data / "simpul"), "SIMPUL_PORT": str(port), **simpul_settings(sink)}
     program = Program([SIMPUL, "up"], settings, port)
-    return Target(
-        "simpul", [program], {"": port}, create_accounts(data, settings), emails=True, measures_propagation=True
-    )
+    accounts, database = create_accounts(data, settings), data / "simpul" / "simpul.db"
+    return Target("simpul", [program], {"": port}, accounts, emails=True, measures_propagation=True, database=database)
 
 
 def simpul_settings(sink: Sink) -> dict[str, str]:
@@ -163,7 +175,22 @@ def _create_account(settings: Mapping[str, str], role: str) -> dict[str, Any]:
     return {"username": username, "password": password, "roles": [role]}
 
 
-def run_round(target: Target, sink: Sink, sink_process: int, clients: int, seconds: float) -> Round:
+def run_round(
+    target: Target, sink: Sink, sink_process: int, clients: int, seconds: float, *, propagation: bool = True
+) -> Round:
+    """Measure the target, then the store that it left. Raises NotReady."""
+    measured = _run_round(target, sink, sink_process, clients, seconds, propagation)
+    return replace(measured, store=_store_size(target.database)) if target.database else measured
+
+
+def _store_size(database: Path) -> StoreSize:
+    connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
+    [[requests, events]] = connection.execute("SELECT count(DISTINCT key), count(*) FROM log")
+    connection.close()
+    return StoreSize(requests, events, database.stat().st_size)
+
+
+def _run_round(target: Target, sink: Sink, sink_process: int, clients: int, seconds: float, propagation: bool) -> Round:
     """Start the target, warm it up, count the emails of one lifecycle, then measure. Raises NotReady."""
     load_average, _, _ = os.getloadavg()
     with ExitStack() as stack:
@@ -188,7 +215,7 @@ def run_round(target: Target, sink: Sink, sink_process: int, clients: int, secon
             expected,
             drain_seconds,
             cpu,
-            measure_propagation(target) if target.measures_propagation else {},
+            measure_propagation(target) if propagation and target.measures_propagation else {},
             load_average,
         )
 
@@ -210,7 +237,7 @@ def emails_per_lifecycle(target: Target, sink: Sink) -> int:
 
 def run_load(target: Target, clients: int, seconds: float) -> dict[str, Any]:
     """Run the load generator in a separate process and return its results. Raises NotReady."""
-    return _run_module("bench.load", target, clients=clients, seconds=seconds)
+    return _run_module("bench.load", target, clients=clients, seconds=seconds, live=int(target.measures_propagation))
 
 
 def measure_propagation(target: Target) -> dict[str, Any]:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.distributed import distributed_target
 from bench.distributed_report import distributed_section
+from bench.fold import EVENTS, fold_rates
 from bench.machine import NotReady, free_port, running
 from bench.report import DISTRIBUTED, PAGE, page, preserved_sections, summary, with_section
 from bench.rounds import ALL_TARGETS, TARGETS, Round, Sink, Target, baseline_target, run_round, simpul_target
 from tests.support.engines.engine_process import EngineUnavailable
+
+QUICK_TARGETS = ("plain", "simpul")
+QUICK_ROUNDS, QUICK_SECONDS, QUICK_CLIENTS, QUICK_EVENTS = 2, 12.0, 16, 20_000
 
 
 @contextlib.contextmanager
@@ -39,7 +46,7 @@ def _wait_until_open(port: int) -> None:
     raise NotReady("The SMTP sink did not start.")
 
 
-def run_rounds(targets: list[str], rounds: int, clients: int, seconds: float) -> Iterator[Round]:
+def run_rounds(targets: list[str], rounds: int, clients: int, seconds: float, *, propagation: bool) -> Iterator[Round]:
     """Yield the rounds as they finish; the targets take turns, each on a new temporary folder.
 
     A target whose engines are not available is skipped with one line.
@@ -50,7 +57,7 @@ def run_rounds(targets: list[str], rounds: int, clients: int, seconds: float) ->
                 with tempfile.TemporaryDirectory(prefix="simpul-bench-", ignore_cleanup_errors=True) as folder:
                     try:
                         with _open_target(name, Path(folder), sink) as target:
-                            yield run_round(target, sink, process, clients, seconds)
+                            yield run_round(target, sink, process, clients, seconds, propagation=propagation)
                     except EngineUnavailable as reason:
                         print(f"{name}: skipped: {reason}", flush=True)
                         targets.remove(name)
@@ -69,6 +76,27 @@ def measure_folding() -> str:
     return completed.stdout
 
 
+def main_figures(done: Sequence[Round], rebuild: Mapping[str, float]) -> dict[str, Any]:
+    """The figures that are compared between versions: medians of the rounds, None for what was not measured."""
+
+    def median(target: str, figure: Callable[[Round], float]) -> float | None:
+        measured = [figure(one) for one in done if one.target == target]
+        return statistics.median(measured) if measured else None
+
+    stores = [one.store for one in done if one.store]
+    requests = sum(store.requests for store in stores)
+    return {
+        "lifecycles_per_second": {
+            "baseline": median("plain", lambda one: one.rate),
+            "embedded": median("simpul", lambda one: one.rate),
+            "embedded_workers_2": None,
+        },
+        "events_per_lifecycle": sum(store.events for store in stores) / requests if requests else None,
+        "bytes_per_request": sum(store.bytes for store in stores) / requests if requests else None,
+        "rebuild_events_per_second": dict(rebuild),
+    }
+
+
 def parse_options() -> argparse.Namespace:
     arguments = argparse.ArgumentParser(prog="bench", description=__doc__)
     arguments.add_argument("--rounds", type=int, default=3)
@@ -77,20 +105,30 @@ def parse_options() -> argparse.Namespace:
     arguments.add_argument(
         "--only", choices=ALL_TARGETS, help="run one target; of these only `distributed` writes its section"
     )
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the main figures to a file")
+    arguments.add_argument("--quick", action="store_true", help="take a minute or two, and leave the page as it is")
     return arguments.parse_args()
 
 
 def main() -> None:
     options = parse_options()
-    targets = [options.only] if options.only else list(ALL_TARGETS)
+    targets = [options.only] if options.only else list(QUICK_TARGETS if options.quick else ALL_TARGETS)
+    if options.quick:
+        options.rounds, options.seconds, options.clients = QUICK_ROUNDS, QUICK_SECONDS, QUICK_CLIENTS
     done: list[Round] = []
     try:
-        for finished in run_rounds(targets, options.rounds, options.clients, options.seconds):
+        rounds = run_rounds(targets, options.rounds, options.clients, options.seconds, propagation=not options.quick)
+        for finished in rounds:
             print(summary(finished), flush=True)
             done.append(finished)
     except NotReady as error:
         sys.exit(f"bench: {error}")
-    _write(done, options)
+    if options.json:
+        folding = fold_rates(QUICK_EVENTS if options.quick else EVENTS)
+        options.json.write_text(json.dumps(main_figures(done, folding), indent=2) + "\n")
+        print(f"written: {options.json}")
+    if not options.quick:
+        _write(done, options)
     sys.exit(
         0
         if all(each.complete for each in done)
