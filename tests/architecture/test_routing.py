@@ -52,7 +52,7 @@ def test_no_dependency_of_a_request_is_called_in_another_thread(platform: Platfo
     app = create_application(platform)
     calls = {call for route in app.routes if isinstance(route, APIRoute) for call in _dependencies(route.dependant)}
     assert len(calls) > 50
-    in_threads = [one for one in calls if not iscoroutinefunction(one) and not iscoroutinefunction(one.__call__)]
+    in_threads = [one for one in calls if not iscoroutinefunction(one) and not iscoroutinefunction(type(one).__call__)]
     assert in_threads == []
 
 
