@@ -35,6 +35,7 @@ async def list_messages(
     return {"items": items, "next": after, "previous": None}
 
 
+@router.get("/requests.{kind}", response_class=Response, responses=EXPORT_RESPONSES)
 @router.get("/messages.{kind}", response_class=Response, responses=EXPORT_RESPONSES)
 async def export_messages(
     kind: ExportKind, query: Annotated[MessageQuery, Query()], _admin: Admin, notification: Notification

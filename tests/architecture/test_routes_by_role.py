@@ -102,6 +102,7 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/api/assignment/live"): ASSIGNING,
     ("GET", "/api/notification/messages"): ADMIN,
     ("GET", "/api/notification/messages.{kind}"): ADMIN,
+    ("GET", "/api/notification/requests.{kind}"): ADMIN,
     ("POST", "/api/notification/messages/{message_id}/resend"): ADMIN,
     ("GET", "/api/notification/live"): ADMIN,
     ("GET", "/api/dead-letters"): ADMIN,

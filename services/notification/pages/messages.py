@@ -43,6 +43,7 @@ class MessageList:
             trouble=await self._notification.count_delivery_problems(),
             cursor=cursor,
             tabs=_status_tabs(query),
+            files=[_list_url(query, f"/api/notification/requests.{kind}", after="") for kind in ("csv", "xlsx")],
             newest=_list_url(query, after="") if query.after else "",
             next=_list_url(query, after=after) if after else "",
         )
@@ -93,8 +94,8 @@ def _status_tabs(query: MessageListQuery) -> list[tuple[str, str, bool, None]]:
     ]
 
 
-def _list_url(query: MessageListQuery, **changes: str) -> str:
-    """Return the URL of the list with the filters of the query and these changes."""
+def _list_url(query: MessageListQuery, path: str = MESSAGES_PATH, **changes: str) -> str:
+    """Return the URL of the list, or of its file, with the filters of the query and these changes."""
     parameters = {**query.model_dump(include=FILTERS), **changes}
     query_string = urlencode({name: value for name, value in parameters.items() if value})
-    return f"{MESSAGES_PATH}?{query_string}" if query_string else MESSAGES_PATH
+    return f"{path}?{query_string}" if query_string else path

@@ -28,7 +28,7 @@ from shared.web.api.exports import ExportKind, export_requests
 from shared.web.api.lists import page_response
 from shared.web.office.views import ListName, view_chips
 from shared.web.views.formats import format_weekday_date
-from shared.web.views.labels import SCOPE_LABELS, scope_label
+from shared.web.views.labels import SCOPE_LABELS, STAGE_LABELS, scope_label
 from shared.web.views.page_routes import PageRoute, see_other
 from shared.web.views.request_list import EXPORT_NAME, ListLinks, age, format_input_date, list_part
 from shared.web.views.words import fill, load_words
@@ -232,6 +232,7 @@ def parse_list(request: Request) -> QueuePageQuery:
 
 def _filter_labels(query: QueuePageQuery) -> list[str]:
     labels = [f'"{query.search}"' if query.search else "", query.unit, scope_label(query.scope or "")]
+    labels.append(STAGE_LABELS[query.stage] if query.stage else "")
     labels += [_common.list.late_view if query.overdue else "", _common.list.mine if query.claimed_by else ""]
     labels += [
         f"{_common.list['from']} {format_input_date(query.submitted_from)}" if query.submitted_from else "",

@@ -14,7 +14,8 @@ from shared.contracts.lifecycle import Status
 from shared.contracts.stages import Stage
 from shared.runtime.request_columns import SORT_COLUMNS, RequestFilters
 from shared.web.api.lists import ListQuery, drop_blank_values
-from shared.web.api.validation import IsoDate
+from shared.web.api.validation import ISO_DATE, IsoDate
+from shared.web.views.formats import MONTHS
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 
@@ -24,6 +25,8 @@ def _validate_day_range(day: date) -> date:
         raise ValueError(f"Pilih hari dari tahun {FIRST_DAY.year} sampai {LAST_DAY.year}.")
     return day
 
+
+_DAY_MESSAGE = "Tulis tanggal seperti 23/11/2026 atau 23 November 2026."
 
 Day = Annotated[IsoDate, AfterValidator(_validate_day_range)]
 
@@ -101,17 +104,43 @@ class RequestListQuery(ListQuery):
         return {name: str(value) for name, value in values.items() if value}
 
 
-_TYPED_DAY = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
+_TYPED_DAY = re.compile(
+    r"(?:[a-z]{3,6},? )?([0-9]{1,2})(?:[/.-]| )([0-9]{1,2}|[a-z]{3,9}\.?)(?:[/.-]| )([0-9]{4})", re.ASCII
+)
+_SHORT_MONTHS = {"ags": 8, "agt": 8, "nop": 11}
+"""Usual abbreviations that are no beginning of the month's name."""
 
 
 def page_values(data: Any) -> Any:
-    """Treat blank fields of a page's filter form as absent, and accept days typed as 23/11/2026.
+    """Treat blank fields of a page's filter form as absent, and accept days typed as 23/11/2026 or 23 November 2026.
 
-    For use as a `model_validator(mode="before")`.
+    For use as a `model_validator(mode="before")`. Raises ValueError for a day of another form.
     """
     given = drop_blank_values(data)
     if isinstance(given, dict):
         for name in ("from", "to"):
-            if isinstance(value := given.get(name), str) and (typed := _TYPED_DAY.fullmatch(value.strip())):
-                given[name] = f"{typed[3]}-{typed[2]:0>2}-{typed[1]:0>2}"
+            if isinstance(value := given.get(name), str):
+                given[name] = _parse_typed_day(value)
     return given
+
+
+def _parse_typed_day(text: str) -> str:
+    """Return the ISO form of a day; an ISO date is returned as it is. Raises ValueError for any other text."""
+    if ISO_DATE.fullmatch(text.strip()):
+        return text
+    typed = _TYPED_DAY.fullmatch(" ".join(text.lower().split()))
+    month = _month(typed[2].removesuffix(".")) if typed else 0
+    if typed is None or not month:
+        raise ValueError(_DAY_MESSAGE)
+    try:
+        return date(int(typed[3]), month, int(typed[1])).isoformat()
+    except ValueError as error:
+        raise ValueError(_DAY_MESSAGE) from error
+
+
+def _month(text: str) -> int:
+    """Return the number of a month that is written in digits or with at least three letters of its name, 0 for none."""
+    if text.isdecimal():
+        return int(text)
+    names = [number for number, name in enumerate(MONTHS, 1) if name.lower().startswith(text)]
+    return names[0] if len(names) == 1 else _SHORT_MONTHS.get(text, 0)

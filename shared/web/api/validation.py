@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.text.cleaning import clean_number
 
-_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 REQUIRED_MESSAGE, REQUIRED_FILE_MESSAGE = "Wajib diisi.", "Wajib diunggah."
@@ -51,13 +51,13 @@ class EmptyBody(RequestBody):
 def _parse_iso_date(value: Any) -> Any:
     """Accept ISO dates only: pydantic would also accept seconds since 1970, as a number or as text."""
     cleaned = clean_number(value, ()) if isinstance(value, str) else ""
-    if _ISO_DATE.fullmatch(cleaned):
+    if ISO_DATE.fullmatch(cleaned):
         return cleaned
     raise ValueError(_DATE)
 
 
 IsoDate = Annotated[
-    date, BeforeValidator(_parse_iso_date), Field(json_schema_extra={"pattern": f"^{_ISO_DATE.pattern}$"})
+    date, BeforeValidator(_parse_iso_date), Field(json_schema_extra={"pattern": f"^{ISO_DATE.pattern}$"})
 ]
 """A date written as 2026-03-31 in ASCII digits; surrounding spaces and typographic hyphens are accepted."""
 

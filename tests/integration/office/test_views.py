@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.domain.given_when_then import REQUEST
 from tests.support.services.assignment_pages import advance_to, rows
 from tests.support.services.form_browser import browser, visible_text
-from tests.support.services.services_harness import services_harness
+from tests.support.services.services_harness import services_harness, wait_for_email
 from tests.support.services.staff_harness import OTHER, StaffHarness
 
 PATH, PAGE, QUEUE = "/api/views", "/tampilan", "/verifikasi"
@@ -116,6 +117,41 @@ async def test_heads_and_leads_have_views_of_their_lists(harness: StaffHarness):
             assert chip(shown, "Kelola tampilan") == PAGE
             other = await client.get(f"{path}?tab=open")
             assert "/tampilan?list=" + name in chip(other, "Simpan tampilan")
+
+
+async def test_lists_are_filtered_by_stage_on_their_pages(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
+    await advance_to(harness, "submitted", subject=OTHER, number="INT-2026-000002")
+    for who, address, expected in (
+        ("nurlaila", "/verifikasi?status=open&stage=verify", [OTHER]),
+        ("nurlaila", "/verifikasi?status=all&stage=work", [REQUEST]),
+        ("hasan", "/penugasan?tab=open&stage=work", [REQUEST]),
+        ("dewi", "/pekerjaan?stage=work", [REQUEST]),
+    ):
+        async with browser(harness, who) as client:
+            shown = await client.get(address)
+            assert rows(shown) == expected, address
+            stage = address.rpartition("=")[2]
+            assert f'<option value="{stage}" selected>' in shown.text
+            nothing = await client.get(address.replace(stage, "confirm"))
+            assert rows(nothing) == []
+    async with browser(harness, "nurlaila") as client:
+        assert "Konfirmasi" in visible_text(await client.get("/verifikasi?status=open&stage=confirm"))
+        days = await client.get("/verifikasi?status=open&from=23 Nov 2026&to=Senin, 23 November 2026")
+        assert rows(days) == [REQUEST, OTHER]
+        assert 'value="23/11/2026"' in days.text
+
+
+async def test_the_list_of_emails_is_downloaded_from_its_page(harness: StaffHarness):
+    await harness.submitted()
+    await wait_for_email(harness, "sent")
+    async with browser(harness, "admin") as client:
+        shown = await client.get("/surel-keluar?status=sent")
+        address = "/api/notification/requests.csv?status=sent"
+        assert f'<a href="{address}">CSV</a> <a href="{address.replace("csv", "xlsx")}">XLSX</a>' in shown.text
+        file = await client.get(address)
+    assert file.headers["content-disposition"] == 'attachment; filename="surel.csv"'
+    assert "INT-2026-000001,received,r***@dishub.example,sent" in file.text
 
 
 def chip(shown: httpx.Response, label: str) -> str:
