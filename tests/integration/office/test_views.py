@@ -148,7 +148,7 @@ async def test_the_list_of_emails_is_downloaded_from_its_page(harness: StaffHarn
     async with browser(harness, "admin") as client:
         shown = await client.get("/surel-keluar?status=sent")
         address = "/api/notification/requests.csv?status=sent"
-        assert f'<a href="{address}">CSV</a> <a href="{address.replace("csv", "xlsx")}">XLSX</a>' in shown.text
+        assert f'<a href="{address}">CSV</a>, <a href="{address.replace("csv", "xlsx")}">XLSX</a>' in shown.text
         file = await client.get(address)
     assert file.headers["content-disposition"] == 'attachment; filename="surel.csv"'
     assert "INT-2026-000001,received,r***@dishub.example,sent" in file.text
