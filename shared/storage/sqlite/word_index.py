@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import apsw
 
 from shared.storage import search
 from shared.storage.sqlite.connection import read_number
 
-RARE_LIMITS = (1_000, 20_000)
-"""Numbers of records by which a trigram counts as rare, tried one after the other."""
+SAMPLE_SIZE = 64
+"""The first records with a trigram, by whose density it is estimated how common it is."""
 MAX_MATCHED_TRIGRAMS = 3
 """The rarest trigrams of a search find its candidates; more only cost time."""
 MAX_PROBED_TRIGRAMS = 40
@@ -74,13 +75,16 @@ class WordIndex:
         query = " AND ".join(map(_quote, self._rarest(db, _trigrams(terms))))
         return query if self._counted(db, query, search.MAX_CANDIDATES) < search.MAX_CANDIDATES else None
 
-    def _rarest(self, db: apsw.Connection, trigrams: Sequence[str]) -> Sequence[str]:
-        for limit in RARE_LIMITS:
-            counts = {trigram: self._counted(db, _quote(trigram), limit) for trigram in trigrams}
-            rare = sorted((count, trigram) for trigram, count in counts.items() if count < limit)
-            if rare:
-                return [trigram for _, trigram in rare[:MAX_MATCHED_TRIGRAMS]]
-        return trigrams
+    def _rarest(self, db: apsw.Connection, trigrams: Sequence[str]) -> list[str]:
+        return sorted(trigrams, key=lambda trigram: self._density(db, trigram))[:MAX_MATCHED_TRIGRAMS]
+
+    def _density(self, db: apsw.Connection, trigram: str) -> float:
+        """Return an estimate of how many of all records have a trigram, less than 0 for one with few records."""
+        rows = db.execute(f"{self.rowids} LIMIT {SAMPLE_SIZE}", (_quote(trigram),)).fetchall()
+        if len(rows) < SAMPLE_SIZE:
+            return len(rows) - SAMPLE_SIZE
+        places: list[Any] = [rows[0][0], rows[-1][0]]
+        return SAMPLE_SIZE / float(places[1] - places[0] + 1)
 
     def _counted(self, db: apsw.Connection, query: str, limit: int) -> int:
         return read_number(db, self._count, (query, limit))
