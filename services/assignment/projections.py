@@ -22,8 +22,8 @@ INDEXED_COLUMNS = (
         subsets=(
             Subset(("lead", "target_date"), selective=True),
             Subset(("lead", "due", "id", "stage"), selective=True),
-            Subset(("stage", "due")),
-            Subset(("stage", "stage_since")),
+            Subset(("stage", "due", "id", "scope", "unit")),
+            Subset(("stage", "stage_since", "id", "scope", "unit")),
             Subset(("responsible", "due")),
             Subset(("responsible", "stage", "due")),
         ),

@@ -105,7 +105,7 @@ async def count_open_requests(
     executor: Executor[State], calendar: WorkingCalendar, day: date, scope: Scope | None = None, unit: str = ""
 ) -> OpenRequests:
     """Count open requests by stage and age, by index."""
-    where: dict[str, Scalar | tuple[Scalar, ...]] = {}
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {"open": 1}
     if scope:
         where["scope"] = scope.value
     if unit:

@@ -17,7 +17,7 @@ from shared.work_units import WORK_UNITS
 TOTAL = "total"
 """The duration from the submission of a completed request to its last handover."""
 OTHER_UNIT = "Lainnya"
-_UNIT_NAMES = frozenset(unit.name for unit in WORK_UNITS)
+LISTED_UNITS = frozenset(unit.name for unit in WORK_UNITS)
 _COUNTS = ("submitted", "completed", "ended", "returned")
 
 CellKey = tuple[str, str]
@@ -99,7 +99,7 @@ def _nth(histogram: Mapping[int, int], position: int) -> int:
 
 def unit_name(unit: str) -> str:
     """Return the unit if the form offers it, otherwise one name for all others, so that months stay small."""
-    return unit if unit in _UNIT_NAMES else OTHER_UNIT
+    return unit if unit in LISTED_UNITS else OTHER_UNIT
 
 
 class MonthlyTally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,17 +118,43 @@ async def test_each_lead_has_a_load_and_answers_to_the_survey_an_index(harness: 
     assert survey["elements"][3] == {"code": "U4", "name": "Biaya", "mean": 4.0, "band": "A"}
 
 
-async def test_the_projection_continues_after_a_stop_and_counts_nothing_twice(harness: StaffHarness):
+async def another_projection(harness: StaffHarness) -> projection.FiguresProjection:
+    """Return the projection of another process, once the running one has stored everything."""
+    runtime, office = harness.services["assignment"].runtime, harness.platform.office
+    while True:
+        stored = await office.get(projection.COLLECTION, projection.UPDATED_AT_KEY)
+        if stored and stored.body["cursor"] == await runtime.store.latest_change():
+            break
+        await asyncio.sleep(0.05)
+    return projection.FiguresProjection(
+        runtime.executor.decider, runtime.store, office, harness.platform.calendar, harness.clock
+    )
+
+
+async def test_a_start_reads_only_what_has_changed_since_the_last_figures(harness: StaffHarness):
     await fill(harness)
     await dashboard_with(harness, "2026-11", 3)
-    runtime = harness.services["assignment"].runtime
-    again = projection.FiguresProjection(
-        runtime.executor.decider,
-        runtime.store,
-        harness.platform.office,
-        harness.platform.calendar,
-        harness.clock,
-    )
+    again = await another_projection(harness)
+    office = harness.platform.office
+    before = await office.get(projection.COLLECTION, "2026-11")
+    await office.put(projection.COLLECTION, "2026-11", {"cells": []})
+    await again.update()
+    unread = await office.get(projection.COLLECTION, "2026-11")
+    assert unread is not None
+    assert unread.body == {"cells": []}
+    await on_day(harness, 16, 3, verified)
+    await again.update()
+    after = await office.get(projection.COLLECTION, "2026-11")
+    assert before is not None
+    assert after is not None
+    assert len(after.body["cells"]) == len(before.body["cells"]) > 0
+
+
+async def test_figures_by_other_rules_are_replaced_and_nothing_is_counted_twice(harness: StaffHarness):
+    await fill(harness)
+    await dashboard_with(harness, "2026-11", 3)
+    again = await another_projection(harness)
+    await harness.platform.office.put(projection.COLLECTION, projection.UPDATED_AT_KEY, {"at": "2026-11-01T00:00:00Z"})
     before = await harness.platform.office.get(projection.COLLECTION, "2026-11")
     await harness.platform.office.put(projection.COLLECTION, "2026-11", {"cells": []})
     await harness.platform.office.put(projection.COLLECTION, "2020-01", {"cells": []})
