@@ -15,7 +15,7 @@ from services.assignment.oversight.dashboard import (
     year_before,
 )
 from services.assignment.oversight.figures import merge
-from services.assignment.oversight.periods import Period
+from services.assignment.oversight.periods import Period, split_into_months
 from services.assignment.oversight.public_figures import PublicFigures, public_figures, public_period, survey_period
 from services.assignment.oversight.register import RegisterEntry, register_entry
 from services.assignment.oversight.satisfaction import SurveySums
@@ -27,6 +27,8 @@ from shared.storage.port import RecordQuery, Scalar, sortable_time
 
 PAGE_SIZE = 200
 MAX_COMMENTS = 1000
+MAX_ANSWERS_READ = 5_000
+"""Of more answers, whole months are taken from the stored figures, and comments from the newest answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,47 @@ class OversightService:
         return today(self._platform.clock())
 
     async def survey_report(self, period: Period, scope: Scope | None = None) -> SurveyReport:
-        """Return the satisfaction report of a period."""
+        """Return the satisfaction report of a period; of very many answers, those of the last minutes may be missing."""
+        if await self._count_answers(period) > MAX_ANSWERS_READ:
+            sums, comments = await self._stored_sums(period, scope), await self._newest_comments(period, scope)
+        else:
+            sums, comments = await self._read_answers(period, scope)
+        # Alphabetical, because the order of time would show to which request a comment belongs.
+        return SurveyReport(period, scope, sums, tuple(sorted(comments[-MAX_COMMENTS:], key=str.casefold)))
+
+    async def _count_answers(self, period: Period) -> int:
+        begin, end = {"surveyed_at": sortable_time(period.begin)}, {"surveyed_at": sortable_time(period.end)}
+        return await self._executor.count(RecordQuery("surveyed_at", at_least=begin, below=end))
+
+    async def _read_answers(self, period: Period, scope: Scope | None) -> tuple[SurveySums, list[str]]:
         sums, comments = SurveySums(), []
         async for state in self._states("surveyed_at", period, scope):
             if state.survey:
                 sums = sums.add(1, state.survey.scores)
                 comments += [state.survey.comment] if state.survey.comment.strip() else []
-        # Alphabetical, because the order of time would show to which request a comment belongs.
-        return SurveyReport(period, scope, sums, tuple(sorted(comments[-MAX_COMMENTS:], key=str.casefold)))
+        return sums, comments
+
+    async def _stored_sums(self, period: Period, scope: Scope | None) -> SurveySums:
+        """Return the sums of the stored months, and of the answers in months that are not whole in the period."""
+        whole, parts = split_into_months(period, self.today())
+        sums = merge((await self._figures.months(whole, scope)).values()).survey if whole else SurveySums()
+        for part in parts:
+            read, _ = await self._read_answers(part, scope)
+            sums = sums.add(read.n, read.scores)
+        return sums
+
+    async def _newest_comments(self, period: Period, scope: Scope | None) -> list[str]:
+        """Return the comments of the newest answers, the newest last."""
+        before: tuple[Scalar, str] | None = (sortable_time(period.end), "")
+        begin, comments, read = {"surveyed_at": sortable_time(period.begin)}, list[str](), 0
+        while before and read < MAX_ANSWERS_READ:
+            query = RecordQuery("surveyed_at", at_least=begin, after=before, limit=PAGE_SIZE, descending=True)
+            found = await self._executor.find(query)
+            states = [loaded.state for loaded in found.items if scope is None or loaded.state.scope is scope]
+            texts = [state.survey.comment for state in states if state.survey]
+            comments += [text for text in texts if text.strip()]
+            read, before = read + len(found.items), found.next
+        return comments[::-1]
 
     async def dashboard(self, period: Period, scope: Scope | None = None, unit: str = "") -> Dashboard:
         """Return the figures of the whole months of a period, and of the requests that are open now."""
@@ -94,17 +129,12 @@ class OversightService:
         after: tuple[Scalar, str] = (sortable_time(period.begin), "")
         end = sortable_time(period.end)
         while True:
-            found = await self._executor.find(
-                RecordQuery(
-                    column,
-                    where={"scope": scope.value} if scope else {},
-                    below={column: end},
-                    after=after,
-                    limit=PAGE_SIZE,
-                )
-            )
+            # The scope is tested here, so that the index of the time is read and no other.
+            query = RecordQuery(column, below={column: end}, after=after, limit=PAGE_SIZE)
+            found = await self._executor.find(query)
             for loaded in found.items:
-                yield loaded.state
+                if scope is None or loaded.state.scope is scope:
+                    yield loaded.state
             if found.next is None:
                 return
             after = found.next

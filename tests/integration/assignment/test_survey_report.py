@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
@@ -70,6 +71,31 @@ async def test_the_report_is_read_in_pages(harness: StaffHarness, monkeypatch: p
     for index in range(1, 6):
         await answer(harness, index, FIRST, Scope.DATA)
     assert (await report(harness))["n"] == 5
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"scope": "data"}, {"from": "2026-11-20", "to": "2026-12-05"}, {"to": "2026-11-26"}]
+)
+async def test_very_many_answers_are_summed_up_from_the_stored_months(
+    harness: StaffHarness, monkeypatch: pytest.MonkeyPatch, query: dict[str, str]
+):
+    await answer(harness, 1, FIRST, Scope.DATA)
+    await answer(harness, 2, SECOND, Scope.APPLICATION)
+    harness.clock.advance(days=10)
+    await answer(harness, 3, FIRST, Scope.DATA)
+    await open_sessions(harness.platform)
+    expected = await report(harness, **query)
+    assert expected["n"] > 0
+    monkeypatch.setattr("services.assignment.oversight.service.MAX_ANSWERS_READ", 0)
+    async with asyncio.timeout(60):
+        while True:
+            found = await report(harness, **query)
+            if found["n"] == expected["n"]:
+                break
+            await asyncio.sleep(0.1)
+    assert {**found, "comments": []} == {**expected, "comments": []}
+    monkeypatch.setattr("services.assignment.oversight.service.MAX_ANSWERS_READ", 1)
+    assert set((await report(harness, **query))["comments"]) <= set(expected["comments"])
 
 
 async def test_the_files_hold_the_same_figures_and_no_formula(harness: StaffHarness):

@@ -23,7 +23,7 @@ from services.assignment.oversight.figures import (
     ninetieth_percentile,
     unit_name,
 )
-from services.assignment.oversight.periods import Period
+from services.assignment.oversight.periods import Period, split_into_months
 from services.assignment.oversight.public_figures import public_figures, public_period, survey_period
 from services.assignment.oversight.satisfaction import SurveySums
 from services.assignment.oversight.stage_visits import StageVisit, stage_visits
@@ -177,3 +177,28 @@ def test_a_public_median_needs_five_completed_requests():
 def test_units_that_the_form_does_not_offer_count_as_one():
     assert unit_name("Dinas Perhubungan") == "Dinas Perhubungan"
     assert unit_name("Panitia Pameran") == "Lainnya"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "whole", "parts"),
+    [
+        ("2026-01-01", "2026-12-31", ("2026-01-01", "2026-12-31"), []),
+        ("2026-01-01", "2026-11-24", ("2026-01-01", "2026-11-30"), []),
+        (
+            "2026-01-15",
+            "2026-03-10",
+            ("2026-02-01", "2026-02-28"),
+            [("2026-01-15", "2026-01-31"), ("2026-03-01", "2026-03-10")],
+        ),
+        ("2026-01-15", "2026-02-10", None, [("2026-01-15", "2026-02-10")]),
+        ("2026-02-01", "2026-02-28", ("2026-02-01", "2026-02-28"), []),
+    ],
+)
+def test_a_period_is_split_into_whole_months_and_days(
+    first: str, last: str, whole: tuple[str, str] | None, parts: list[tuple[str, str]]
+):
+    def period(days: tuple[str, str]) -> Period:
+        return Period(*map(date.fromisoformat, days))
+
+    expected = (period(whole) if whole else None, list(map(period, parts)))
+    assert split_into_months(period((first, last)), date(2026, 11, 24)) == expected
