@@ -83,11 +83,14 @@ class MigrationHarness:
         command = [sys.executable, "-m", "simpul", "move", "--to", "distributed"]
         async with self.backend() as backend:
             moving = await asyncio.create_subprocess_exec(*command, env=self.embedded_environment)
-            async with asyncio.timeout(120):
-                while not await so(backend):
-                    assert moving.returncode is None, "it was moved before it could be killed"
-            moving.kill()
-            await moving.wait()
+            try:
+                async with asyncio.timeout(600):
+                    while not await so(backend):
+                        assert moving.returncode is None, "it was moved before it could be killed"
+            finally:
+                if moving.returncode is None:
+                    moving.kill()
+                await moving.wait()
 
     @contextlib.asynccontextmanager
     async def backend(self) -> AsyncIterator[Backend]:
