@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.calendar import today
 from shared.clock import Clock
+from shared.identity.accounts import Account, Role
+from shared.identity.sqlite import SqliteAccountStore
+from shared.identity.substitutes import SubstituteRegister, Substitution, SubstitutionKind, SubstitutionRefused
 from shared.office.copying import compare_entries, copy_entries, unknown_entries
 from shared.office.mongo import MongoOfficeStore
 from shared.office.port import EntryConflict, OfficeEntry, OfficeStore
@@ -196,3 +200,32 @@ async def test_a_copy_has_all_entries_that_do_not_expire(store: OfficeStore, tmp
         assert await compare_entries(store, target) == []
         await target.put("views", "siti/1", {})
         assert await unknown_entries(store, target, begun=True) == ["views/siti/1"]
+
+
+async def test_of_two_processes_that_add_a_substitute_for_the_same_days_one_is_refused(
+    open_office: OpenOffice, tmp_path: Path
+):
+    accounts = SqliteAccountStore(SqliteDatabase(tmp_path / "accounts.db"))
+    await accounts.prepare()
+    for name, role in (("hasan", Role.STRUCTURAL), ("dewi", Role.OFFICER), ("ronal", Role.OFFICER)):
+        await accounts.add(Account(name, name.title(), f"{name}@kantor.example", (role,), "-"))
+    day = today(NOW)
+
+    def substitution(name: str) -> Substitution:
+        return Substitution(name, SubstitutionKind.PLH, name, "hasan", None, day, day, by="admin")
+
+    async with open_office(lambda: NOW) as first, open_office(lambda: NOW) as second:
+        await first.prepare()
+        registers = [SubstituteRegister(office, accounts, lambda: NOW) for office in (first, second)]
+        outcomes = await asyncio.gather(
+            *(one.add(substitution(name)) for one, name in zip(registers, ("dewi", "ronal"), strict=True)),
+            return_exceptions=True,
+        )
+        (refused,) = [outcome for outcome in outcomes if isinstance(outcome, SubstitutionRefused)]
+        assert refused.code == "overlapping"
+        (stored,) = await registers[0].substitutions()
+        for register in registers:
+            (capacity,) = await register.capacities(stored.substitute)
+            assert (capacity.username, capacity.roles) == ("hasan", (Role.STRUCTURAL,))
+        assert await registers[1].remove(stored.id, "admin")
+        assert await registers[0].capacities(stored.substitute) == ()

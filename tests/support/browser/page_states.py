@@ -241,7 +241,7 @@ def officer_claimed(session: BrowserSession, samples: SampleRequests) -> None:
 def account_with_open_work(session: BrowserSession, samples: SampleRequests) -> None:
     """Deactivate a lead who has open work."""
     session.open("/akun/dewi")
-    field(session.page, "Akun aktif").uncheck()
+    session.page.get_by_label("Akun aktif").uncheck()
     refused(session, "Simpan perubahan")
 
 
