@@ -140,7 +140,7 @@ async def change_account(request: Request, admin: Principal, username: str, chan
 
 async def _plan_handover(request: Request, username: str, change: StaffUpdate) -> Handover | None:
     """Return the handover of the work that a change leaves behind, None if it cannot leave any. Raises Problem 409, 422."""
-    former = await platform_of(request).accounts.account(username.strip().lower())
+    former = await platform_of(request).identity.store.account(username.strip().lower())
     if former is None or (change.active is None and change.roles is None):
         return None
     roles = former.roles if change.roles is None else tuple(change.roles)

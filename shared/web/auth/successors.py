@@ -69,7 +69,7 @@ async def plan_handover(
     if not successor:
         error = FieldError(FIELD, _texts.needed.format(name=account.name, count=len(work)))
         raise Problem(409, error.message, errors=[error], code=CODE, **_details(work))
-    found = await platform_of(request).accounts.account(successor.lower())
+    found = await platform_of(request).identity.store.account(successor.lower())
     needed = {service.role for service, _ in work if service.needs_successor} or {service.role for service, _ in work}
     if found is None or not found.active or found.username == account.username or not needed <= set(found.roles):
         roles = ", ".join(ROLE_LABELS[role] for role in needed)
