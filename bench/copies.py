@@ -100,8 +100,9 @@ class Template:
     def _refold(self, applying: Applying, events: Sequence[bytes]) -> dict[str, list[Write]]:
         runner = self._simulator.runners[REFOLDED]
         working_copy = runner.open(applying.request, None)
+        sources = runner.decider.sources | {REFOLDED}
         for event in map(decode_event, events):
-            if event.source in runner.decider.sources or event.source == REFOLDED:
+            if event.source in sources:
                 runner.fold(working_copy, event)
         return {REFOLDED: [runner.close(working_copy)]}
 
