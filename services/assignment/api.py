@@ -151,7 +151,7 @@ async def show_page(
     document = find_document((await assignment.get_readable_request(request_id, reader)).state, document_id)
     if document is None:
         raise Problem(404, TEXTS.missing)
-    return await assignment.previews.respond(request, document, page, view, reader)
+    return await assignment.previews.respond(request, document, page, view, reader.username)
 
 
 @router.get("/leads", response_model=PageResponse[WorkloadResponse])

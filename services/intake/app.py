@@ -6,7 +6,7 @@ from services.intake import api
 from services.intake.decider import decider
 from services.intake.domain.decisions import Rules
 from services.intake.limits import LIMITS
-from services.intake.pages import actions, contact, information, resubmission, submission, tracking
+from services.intake.pages import actions, contact, documents, information, resubmission, submission, tracking
 from services.intake.service import IntakeService
 from shared.backends.platform import Platform
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
@@ -17,6 +17,7 @@ ROUTERS = (
     submission.router,
     information.router,
     tracking.router,
+    documents.router,
     actions.router,
     contact.router,
     resubmission.router,

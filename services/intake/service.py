@@ -22,6 +22,7 @@ from shared.web.api.commands import execute_command
 from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem
 from shared.web.api.validation import RequestBody
+from shared.web.documents.previews import open_previews
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class IntakeService:
 
     def __init__(self, runtime: ServiceRuntime[State], platform: Platform) -> None:
         self.platform, self.store, self.executor = platform, runtime.store, runtime.executor
+        self.previews = open_previews(platform.documents)
         self._recipient_limit = RecipientLimit(platform)
         self.submissions = SubmissionService(runtime.executor, runtime.store, platform, self._recipient_limit)
 

@@ -109,7 +109,7 @@ async def show_page(
 ) -> Response:
     """Show a page of a document as an image; `Link` names the next page. HEAD renders nothing."""
     document = await verification.get_document(request_id, document_id)
-    return await verification.previews.respond(request, document, page, view, officer)
+    return await verification.previews.respond(request, document, page, view, officer.username)
 
 
 @router.post("/requests/{request_id}/verification", response_model=CommandResponse)

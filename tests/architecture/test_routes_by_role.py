@@ -149,6 +149,8 @@ PAGES: dict[Call, Allowed] = {
     ("GET", "/lacak/{number}"): PUBLIC,
     ("GET", "/lacak/{number}/diterima"): PUBLIC,
     ("GET", "/lacak/{number}/dokumen/{document_id}"): PUBLIC,
+    ("GET", "/lacak/{number}/lihat"): PUBLIC,
+    ("GET", "/lacak/{number}/lihat/{document_id}/pages/{page}"): PUBLIC,
     **{(method, f"/lacak/{{number}}/{step}"): PUBLIC for step in STEPS for method in ("GET", "POST")},
     ("POST", "/lacak/{number}/lengkapi/berkas"): PUBLIC,
     ("GET", "/periksa/{name}"): PUBLIC,

@@ -1,4 +1,4 @@
-"""Pages of documents as images, for pages and the API of every service whose staff read documents."""
+"""Pages of documents as images, for pages and the API of every service in which documents are read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from shared.documents.rendering.page_renderer import (
     RenderTimeout,
     Unrenderable,
 )
-from shared.identity.service import Principal
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
 from shared.web.http.methods import wants_headers_only
@@ -122,11 +121,11 @@ class DocumentPreviews:
             pass
         return ""
 
-    async def render(self, document: DocumentRef, page: int, view: PageView, reader: Principal) -> PageImage:
-        """Return a page as an image. Raises Problem 404, 415 or 422, and DocumentMissing."""
+    async def render(self, document: DocumentRef, page: int, view: PageView, reader: str) -> PageImage:
+        """Return a page as an image; `reader` is told in the log. Raises Problem 404, 415 or 422, and DocumentMissing."""
         self._require_renderable(document)
         if view.width != THUMBNAIL_WIDTH:
-            logger.info("%s looked at page %d of document %s", reader.username, page, document.id)
+            logger.info("%s looked at page %d of document %s", reader, page, document.id)
         try:
             return await self._images.render(document.key, document.media_type, page, view.width, view.rotation)
         except PageNotFound as error:
@@ -135,7 +134,7 @@ class DocumentPreviews:
             raise validation_problem([FieldError("page", error.message)]) from error
 
     async def respond(
-        self, request: Request, document: DocumentRef, page: int, view: PageView, reader: Principal
+        self, request: Request, document: DocumentRef, page: int, view: PageView, reader: str
     ) -> Response:
         """Return the image of a page, with `Link` to the next one. HEAD renders nothing."""
         self._require_renderable(document)

@@ -304,6 +304,7 @@ PUBLIC: dict[str, OpenPage] = {
     "link sent": link_sent,
     "track without key": at("/lacak/INT-2026-000001"),
     **{f"track {state}": followed(state) for state in STATES},
+    "track documents": followed("delivered", "lihat"),
     "complete": followed("returned", "lengkapi"),
     "complete file failed": complete_file_failed,
     "complete refused": followed("returned", "lengkapi", press="Kirim Ulang"),

@@ -45,6 +45,7 @@ SHOWN = (
     Picture("officer request odd", DESK),
     Picture("head appoint", DESK),
     Picture("lead progress", DESK, dark=True),
+    Picture("head dashboard", DESK),
 )
 
 
