@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from bson import Timestamp
 from pymongo import MongoClient
 
 from shared.storage.mongo.client import MongoDatabase
@@ -35,6 +36,25 @@ async def test_columns_written_by_an_older_program_are_outdated(
         await save_write(store, make_write("c", 2, columns_version=1))
         assert await store.count(MIGRATED) == 3
         await store.forget_overwritten(None if since is None else datetime.now(UTC) - since)
+        assert [record.id for record in (await store.find(MIGRATED)).records] == ["a", "c"]
+    finally:
+        await opened.close()
+
+
+async def test_a_start_examines_what_was_written_since_the_last_one(mongo_database: tuple[str, str]):
+    address, name = mongo_database
+    opened = MongoDatabase(address, name)
+    store = MongoStateStore(opened, "intake", (*COLUMNS, Column(COLUMNS_VERSION, "integer")), lambda: NOW)
+    try:
+        await store.prepare()
+        await save_write(store, *(make_write(one, columns_version=1) for one in ("a", "b", "c")))
+        await store.forget_overwritten()
+        with MongoClient[dict[str, Any]](address) as older_program:
+            long_ago = {"$set": {"version": 2, "change": Timestamp(1, 1)}}
+            older_program[name]["intake_documents"].update_one({"_id": "a"}, long_ago)
+            lately = {"$set": {"version": 2}, "$currentDate": {"change": {"$type": "timestamp"}}}
+            older_program[name]["intake_documents"].update_one({"_id": "b"}, lately)
+        await store.forget_overwritten()
         assert [record.id for record in (await store.find(MIGRATED)).records] == ["a", "c"]
     finally:
         await opened.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo.errors import BulkWriteError
@@ -40,6 +40,8 @@ from shared.storage.port import (
     Write,
 )
 
+EXAMINED, EXAMINED_OVERLAP = "columns_examined", timedelta(hours=1)
+"""The field with the time of the last examination, and how long before it an older program may have begun a write."""
 MAX_EVENTS_PER_UPDATE = 1_000
 """Events removed from outboxes in one command."""
 
@@ -122,9 +124,20 @@ class MongoStateStore:
             await self._paginator.words.complete(progress)
 
     async def forget_overwritten(self, since: datetime | None = None) -> None:
+        now = await self._database.time()
+        since = since or await self._examined_since()
         wanted, change = self._mapping.overwritten(since), {"$set": {COLUMNS_VERSION: None}}
         async with self._database.operation():
             await self._records.update_many(wanted, change, hint="change" if since else None)
+        async with self._database.operation():
+            examined = {"$set": {EXAMINED: now}}
+            await self._beats.update_one({"_id": self._mapping.service}, examined, upsert=True)
+
+    async def _examined_since(self) -> datetime | None:
+        """Return since when records must be examined, None for all: those before were examined by an earlier process."""
+        async with self._database.operation():
+            row = await self._beats.find_one({"_id": self._mapping.service, EXAMINED: {"$exists": True}})
+        return row[EXAMINED].as_datetime() - EXAMINED_OVERLAP if row else None
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         wanted = {"due_at": {**IS_DUE, "$lte": now.timestamp()}}
