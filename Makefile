@@ -58,7 +58,7 @@ bench: $(DEV_READY) ## measure lifecycles per second against baseline servers, i
 
 bench-store: $(DEV_READY) ## fill the empty folder DIR with REQUESTS of two years; PASSWORD of its accounts, SEED, ARGS
 	@$(BIN)/python -m bench.store $(DIR) $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(PASSWORD),--password '$(PASSWORD)') $(ARGS)
+		$${PASSWORD:+--password "$$PASSWORD"} $(ARGS)
 
 bench-pages: $(DEV_READY) ## measure page weights and times to first byte, into docs/benchmarks.md
 	@$(BIN)/python -m bench.page_weight

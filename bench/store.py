@@ -173,6 +173,7 @@ async def fill(
     """
     platform = open_platform(settings)
     try:
+        await platform.backend.prepare()
         await platform.prepare()
         if await platform.log.end():
             raise SystemExit("There are requests already; a store is written into an empty folder or empty engines.")
