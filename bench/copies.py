@@ -71,7 +71,7 @@ class Template:
 
         events = join(self._events).split(b"\n")
         writes = {name: [self._write(name, applying, join(parts))] for name, (_, parts) in self._writes.items()}
-        return PastRecords([(applying.request, events)], writes | self._refold(applying, events))
+        return PastRecords([(applying.request, events)], writes | self._refold(applying, events, replacements))
 
     def _replacements(self, applying: Applying) -> dict[bytes, bytes]:
         shift = applying.submitted_at - self._submitted_at
@@ -97,13 +97,27 @@ class Template:
         state = runner.state(record)
         return replace(write, record=record, columns=runner.decider.columns(state), due_at=runner.decider.due_at(state))
 
-    def _refold(self, applying: Applying, events: Sequence[bytes]) -> dict[str, list[Write]]:
+    def _refold(
+        self, applying: Applying, events: Sequence[bytes], replacements: Mapping[bytes, bytes]
+    ) -> dict[str, list[Write]]:
+        """Fold the events, and deliver the emails as those of the original, which no event tells."""
         runner = self._simulator.runners[REFOLDED]
         working_copy = runner.open(applying.request, None)
         sources = runner.decider.sources | {REFOLDED}
         for event in map(decode_event, events):
             if event.source in sources:
                 runner.fold(working_copy, event)
+        original = self._simulator.working_copies[REFOLDED].state
+        shift = applying.submitted_at - self._submitted_at
+        delivered = tuple(
+            replace(
+                message,
+                id=replacements[message.id.encode()].decode(),
+                settled_at=_shifted(message.settled_at, shift) if message.settled_at else None,
+            )
+            for message in original.messages
+        )
+        working_copy.state = runner.decider.carry_over(working_copy.state, replace(original, messages=delivered), False)
         return {REFOLDED: [runner.close(working_copy)]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.notification.domain.decisions import decide, due_at, on_due, react
+from services.notification.domain.delivery import carry_over, record
 from services.notification.domain.state import State, evolve
 from services.notification.events import SUBSCRIBES_TO
 from services.notification.projections import INDEXED_COLUMNS, columns
@@ -25,4 +26,6 @@ def decider() -> Decider[State]:
         on_due=on_due,
         status=lambda state: state.course.status.value,
         number=lambda state: state.number,
+        record=record,
+        carry_over=carry_over,
     )

@@ -1,4 +1,4 @@
-"""The email dispatcher: it claims messages that are due, sends them, and records the outcomes as commands."""
+"""The email dispatcher: it claims messages that are due, sends them, and records the outcomes in the ledger."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
 
 from opentelemetry.trace import SpanKind
 
-from services.notification.domain.commands import EndSending, FireReminder, StartSending
+from services.notification.domain.commands import (
+    DeliveryCommand,
+    DropReminders,
+    EndSending,
+    FireReminder,
+    RecordInterruption,
+    StartSending,
+)
 from services.notification.domain.decisions import due_at, on_due
+from services.notification.domain.delivery import claimed_messages, due_messages, superseded_messages
 from services.notification.domain.staff_emails import StaffReassignedOldEmail
 from services.notification.domain.state import Message, State
 from services.notification.email_composer import EmailComposer, Recipient
@@ -21,7 +28,7 @@ from shared.clock import NewId
 from shared.contracts.notification import MessageOutcome
 from shared.mail.port import InvalidHeader, Mailer, Outcome, retry_delay
 from shared.observability.tracing import set_attributes, start_span
-from shared.runtime.executor import CommandKey, CommandResult, Executor, Loaded
+from shared.runtime.executor import CommandKey, Executor, Loaded
 from shared.runtime.metrics import MESSAGES
 from shared.storage.port import RecordQuery, StoreUnavailable
 
@@ -60,42 +67,36 @@ class EmailDispatcher:
             await self._executor.execute(request_id, command, _reminder_key(request_id, command))
         if reminders:
             loaded = await self._executor.read_cached(request_id)
-        now = self._executor.clock()
-        due = [message for message in loaded.state.messages if message.due and message.due <= now] if loaded else []
-        if due:
-            await self._claim_and_send(request_id, self._new_key(due))
+        if loaded and (superseded := superseded_messages(loaded.state, self._executor.clock())):
+            await self._executor.execute(request_id, DropReminders(), self._new_key(superseded))
+            loaded = await self._executor.read_cached(request_id)
+        if loaded and (due := due_messages(loaded.state, self._executor.clock())):
+            await self._claim_and_send(request_id, due[0].traceparent)
 
     async def recover_in_flight(self) -> None:
         """Give messages that a crash interrupted an unknown outcome, and retry them; for the only process that sends."""
         query = RecordQuery(order="newest", where={"sending": 1}, limit=200)
         while (page := await self._executor.find(query)).items:
             for loaded in page.items:
-                await self._mark_unknown(loaded)
+                await self._executor.record(loaded.id, RecordInterruption())
 
     def _is_due(self, state: State) -> bool:
         at = due_at(state)
         return at is not None and at <= self._executor.clock()
 
-    async def _claim_and_send(self, request_id: str, claim: CommandKey) -> None:
-        claimed = await self._execute_with_retry(request_id, StartSending(), claim)
-        # An older version would show nothing to send, and the emails would wait until the claim ends.
-        loaded = await self._executor.read_cached(request_id, claimed.version)
-        if loaded is not None:
-            await self._send_claimed(loaded, claim.id)
+    async def _claim_and_send(self, request_id: str, traceparent: str) -> None:
+        """Claim what is due and send it; messages of another claim belong to its process until the claim ends."""
+        claim = self._new_id()
+        loaded = await self._record_with_retry(request_id, StartSending(claim), traceparent)
+        claimed = claimed_messages(loaded.state, claim) if loaded else []
+        if loaded and claimed:
+            outcomes = await asyncio.gather(*(self._send(loaded, message) for message in claimed))
+            await self._record_with_retry(request_id, EndSending(claim, tuple(outcomes)), traceparent)
 
-    async def _send_claimed(self, loaded: Loaded[State], claim: str) -> None:
-        """Send the messages of this claim; those of another claim belong to its process until the claim ends."""
-        messages = loaded.state.messages
-        claimed = [message for message in messages if message.status == "sending" and message.claim == claim]
-        if not claimed:
-            return
-        outcomes = await asyncio.gather(*(self._send(loaded, message) for message in claimed))
-        await self._execute_with_retry(loaded.id, EndSending(tuple(outcomes)), self._new_key(claimed))
-
-    async def _execute_with_retry(
-        self, request_id: str, command: StartSending | EndSending, key: CommandKey
-    ) -> CommandResult:
-        """Execute a command, and retry it with its key while the store is unavailable.
+    async def _record_with_retry(
+        self, request_id: str, command: DeliveryCommand, traceparent: str
+    ) -> Loaded[State] | None:
+        """Record a command, and retry it while the store is unavailable.
 
         An outcome that is not recorded would mean that the email is sent again, a claim that this process does not know of
         that it waits until the claim ends. Raises StoreUnavailable after the last attempt.
@@ -103,7 +104,7 @@ class EmailDispatcher:
         deadline = time.monotonic() + STORE_RETRY_TIMEOUT_SECONDS
         while True:
             try:
-                return await self._executor.execute(request_id, command, key)
+                return await self._executor.record(request_id, command, traceparent)
             except StoreUnavailable:
                 if time.monotonic() > deadline:
                     raise
@@ -170,16 +171,6 @@ class EmailDispatcher:
                     recipient.username, message.id, message.kind, loaded.state.number
                 )
         return at_once
-
-    async def _mark_unknown(self, loaded: Loaded[State]) -> None:
-        retry_at = self._executor.clock() + timedelta(seconds=1)
-        reason = "Proses berhenti saat surel ini sedang dikirim."
-        outcomes = tuple(
-            MessageOutcome(message=message.id, status="unknown", reason=reason, retry_at=retry_at)
-            for message in loaded.state.messages
-            if message.status == "sending"
-        )
-        await self._executor.execute(loaded.id, EndSending(outcomes), CommandKey(self._new_id(), digest=""))
 
 
 def _reminder_key(request_id: str, command: FireReminder) -> CommandKey:

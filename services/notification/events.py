@@ -7,8 +7,6 @@ from shared.contracts.facts import Fact
 
 PUBLISHES: frozenset[type[Fact]] = frozenset(
     {
-        notification.SendingStarted,
-        notification.SendingEnded,
         notification.ReminderFellDue,
         notification.RemindersDropped,
         notification.ResendRequested,

@@ -1,4 +1,4 @@
-"""Facts of notification: the delivery of each email. They hold ids of messages, never an address."""
+"""Facts of notification: reminders, and emails that are sent again. They hold ids of messages, never an address."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ class MessageOutcome(Value):
 
 
 class SendingStarted(NotificationFact):
-    """These messages are about to be sent; without a `SendingEnded` by `until`, their outcome is unknown."""
+    """These messages were about to be sent. Only in old logs: the delivery of emails is not in the log any more."""
 
     messages: tuple[str, ...]
     until: datetime
 
 
 class SendingEnded(NotificationFact):
+    """The outcomes of messages that were being sent. Only in old logs."""
+
     outcomes: tuple[MessageOutcome, ...]
 
 
@@ -39,10 +41,14 @@ class ReminderFellDue(NotificationFact):
 
 
 class RemindersDropped(NotificationFact):
-    """These reminders are obsolete and are not sent; `messages` of them were queued already."""
+    """These reminders are obsolete and are not sent; `messages` of them were queued already.
+
+    `kept` of these may have been sent and stay in the ledger; events of older versions do not say which.
+    """
 
     reminders: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
+    kept: tuple[str, ...] | None = None
 
 
 class ResendRequested(NotificationFact):

@@ -81,6 +81,9 @@ class EventLog(Protocol):
     async def end(self) -> str:
         """Return the current end of the log for `read`, an opaque text; "" if the log is empty."""
 
+    async def position(self, group: str) -> str:
+        """Return the `end` up to which records have been delivered to the group, "" if none have."""
+
     async def lag(self, group: str) -> int:
         """Return how many records have not been delivered to the group yet."""
 

@@ -32,6 +32,10 @@ class Decider(Generic[State]):
     `decide(state, command, now)` returns the facts that follow or raises `Refusal`; `evolve(state, event)` returns the state
     after an event of this or another service; `react(state, event)` returns follow-up commands. `columns(state)` are the
     indexed values of the record, and `due_at(state)` is when `on_due(state)` has commands to execute.
+
+    A state may contain what no event says, such as the delivery of emails: `record(state, command, now)` returns the state after
+    a command that changes only that. `carry_over(folded, stored, is_behind)` returns the state that was folded from the log with
+    that of the stored state, None if there is none; `is_behind` if events of the log have not been folded into that yet.
     """
 
     service: str
@@ -47,6 +51,8 @@ class Decider(Generic[State]):
     on_due: Callable[[State], Sequence[Any]] = field(default=lambda _state: ())
     status: Callable[[State], str] = field(default=lambda _state: "")
     number: Callable[[State], str] = field(default=lambda _state: "")
+    record: Callable[[State, Any, datetime], State] = field(default=lambda state, _command, _now: state)
+    carry_over: Callable[[State, State | None, bool], State] = field(default=lambda folded, _stored, _is_behind: folded)
 
     @property
     def sources(self) -> frozenset[str]:

@@ -124,6 +124,12 @@ class DeciderRunner(Generic[State]):
         working_copy.new_events += events
         return events
 
+    def record(self, working_copy: WorkingCopy[State], command: Any, now: datetime) -> bool:
+        """Change what the state contains beside the events; return whether anything changed."""
+        before = working_copy.state
+        working_copy.state = self.decider.record(before, command, now)
+        return working_copy.state != before
+
     def _next_event(
         self, working_copy: WorkingCopy[State], fact: Fact, index: int, now: datetime, cause: Cause
     ) -> Event:

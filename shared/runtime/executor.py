@@ -183,6 +183,47 @@ class Executor(Generic[State]):
             self._after_save([write])
         return result, outcome
 
+    async def record(self, request_id: str, command: Any, traceparent: str = "") -> Loaded[State] | None:
+        """Save what a command changes beside the events; return the state after it, None if the request is not known.
+
+        Raises:
+            StoreUnavailable: The outcome is unknown; a command that changes nothing the second time may be tried again.
+        """
+        service, name = self.decider.service, type(command).__name__
+        with (
+            COMMANDS.labels(service, name).time(),
+            start_span(f"record {name}", parent=traceparent, service=service, subject=request_id),
+        ):
+            cached = self._cache.get_cached(request_id)
+            if (
+                cached is not None
+                and (loaded := await self._record(cached, command))
+                and loaded.version > cached.version
+            ):
+                return loaded
+            for attempt in range(MAX_ATTEMPTS):
+                await self._backoff.wait(attempt)
+                stored = (await self._cache.load([request_id])).get(request_id)
+                if stored is None:
+                    return None
+                if loaded := await self._record(stored, command):
+                    return loaded
+        raise TooManyConflicts
+
+    async def _record(self, stored: StateRecord, command: Any) -> Loaded[State] | None:
+        """Return the state after the command, at the same version if nothing changed, or None if the record was not saved."""
+        working_copy = self.runner.open(stored.id, stored)
+        if not self.runner.record(working_copy, command, self.clock()):
+            return self._to_loaded(stored)
+        write = self.runner.close(working_copy)
+        [outcome] = await self._cache.save([write])
+        if outcome is SaveOutcome.UNIQUE_VIOLATION:
+            raise UniqueViolation(self.decider.number(working_copy.state))
+        if outcome is SaveOutcome.CONFLICT:
+            return None
+        self._after_save([write])
+        return Loaded(stored.id, write.record.version, working_copy.state)
+
     async def read(self, request_id: str) -> Loaded[State] | None:
         """Read the state of a request, or None if this service does not know it."""
         stored = await self._cache.load([request_id])

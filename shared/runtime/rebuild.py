@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -110,7 +110,7 @@ class Rebuild(Generic[State]):
         """`bounds` limits how far the events of some requests are folded, by source; `subjects` are those folded, None for all."""
         self.runner = DeciderRunner(decider)
         self.report = RebuildReport(decider.service)
-        self._store, self._log, self._progress = store, log, progress
+        self._decider, self._store, self._log, self._progress = decider, store, log, progress
         self._sources = decider.sources | {decider.service}
         self._types = decider.types | {fact.type() for fact in FACTS if fact.owner == decider.service}
         self._bounds, self._subjects = bounds or {}, subjects
@@ -124,7 +124,8 @@ class Rebuild(Generic[State]):
     async def compare(self) -> RebuildReport:
         """Fold to the end of the log and compare with the store, waiting a little for events on their way.
 
-        Records of an older version have another state until the next start folds them again; they are not reported.
+        Records of an older version have another state until the next start folds them again; they are not reported. What no
+        event says, such as the delivery of emails, is that of the stored record.
         """
         async for ids in outdated_ids(self.runner.decider, self._store, WRITE_BATCH_SIZE):
             self._outdated.update(ids)
@@ -177,7 +178,11 @@ class Rebuild(Generic[State]):
     def _write(self, request_id: str, stored: StateRecord | None) -> Write:
         rebased = rebase(self.working_copies[request_id], stored.version if stored else 0)
         rebased.commands = stored.commands if stored else ()
+        rebased.state = self._carry_over(rebased.state, stored)
         return self.runner.close(rebased)
+
+    def _carry_over(self, folded: State, stored: StateRecord | None) -> State:
+        return self._decider.carry_over(folded, self.runner.state(stored) if stored else None, False)
 
     async def _fold_to_end(self) -> None:
         self._discarded = {letter.event for letter in await self._store.dead_letters(states=("discarded",))}
@@ -257,8 +262,25 @@ class Rebuild(Generic[State]):
                 self._compare(request_id, record)
             known.update(ids)
             after = ids[-1]
-        for request_id in self.working_copies.keys() - known:
-            self.report.differences.append(Difference(request_id, "missing"))
+        missing = self.working_copies.keys() - known
+        undelivered = await self._undelivered(missing)
+        self.report.behind += sorted(undelivered)
+        self.report.differences += [Difference(request_id, "missing") for request_id in missing - undelivered]
+
+    async def _undelivered(self, missing: Set[str]) -> set[str]:
+        """Return those of which the service has not received any event: it has lost nothing, and will fold them itself."""
+        service, beginnings = self.report.service, set[tuple[str, str]]()
+        if missing:
+            async for batch in self._log.read(await self._log.position(service)):
+                for record in batch:
+                    if record.key in missing and (position := peek_position(record.value)) and position[1] == 1:
+                        beginnings.add((record.key, position[0]))
+
+        def is_undelivered(request_id: str) -> bool:
+            seen = self.working_copies[request_id].seen
+            return service not in seen and all((request_id, source) in beginnings for source in seen)
+
+        return set(filter(is_undelivered, missing))
 
     def _compare(self, request_id: str, record: StateRecord) -> None:
         working_copy = self.working_copies.get(request_id)
@@ -268,9 +290,11 @@ class Rebuild(Generic[State]):
             or _is_ahead(working_copy.seen, record.seen)
         ):
             self.report.behind.append(request_id)
-        elif request_id not in self._outdated and (live := self.runner.state(record)) != working_copy.state:
-            changes = _field_changes(live, working_copy.state)
-            self.report.differences.append(Difference(request_id, "different", changes))
+        elif request_id not in self._outdated:
+            live, folded = self.runner.state(record), self._carry_over(working_copy.state, record)
+            if live != folded:
+                changes = _field_changes(live, folded)
+                self.report.differences.append(Difference(request_id, "different", changes))
 
 
 def _is_ahead(one: Seen, other: Seen) -> bool:

@@ -51,15 +51,23 @@ class MigrationReport:
 class StoreMigration(Generic[State]):
     """Migrates one service from a source to a target store over the target's log; may be run again after a stop.
 
-    What the log does not hold comes from the source: processed commands, so that a repetition returns the first result, and how
-    far the events of requests with dead letters were folded.
+    What the log does not hold comes from the source: processed commands, so that a repetition returns the first result, the
+    delivery of emails, and how far the events of requests with dead letters were folded.
     """
 
     def __init__(
-        self, decider: Decider[State], source: StateStore, target: StateStore, log: EventLog, *, live: bool
+        self,
+        decider: Decider[State],
+        source: StateStore,
+        target: StateStore,
+        log: EventLog,
+        *,
+        live: bool,
+        lags: bool = False,
     ) -> None:
-        """`live`: the source is in use, and may have changed since the log was copied."""
+        """`live`: the source is in use, and may have changed since the log was copied; it `lags` if it has not folded all of it."""
         self._decider, self._source, self._target, self._log, self._live = decider, source, target, log, live
+        self._lags = lags
         self._comparable = True
         self.report = MigrationReport(decider.service)
 
@@ -117,6 +125,8 @@ class StoreMigration(Generic[State]):
     async def _write_batch(self, rebuild: Rebuild[State], working_copies: Mapping[str, WorkingCopy[State]]) -> None:
         ids = list(working_copies)
         old, present = await self._source.load(ids), await self._target.load(ids)
+        for one, working_copy in working_copies.items():
+            working_copy.state = self._carry_over(rebuild, working_copy, old.get(one))
         writes = [
             self._write(rebuild, working_copy, old.get(one), present.get(one))
             for one, working_copy in working_copies.items()
@@ -127,6 +137,12 @@ class StoreMigration(Generic[State]):
                 self._add_finding(write.record.id, f"could not be written: {outcome.value}")
         self.report.written += len(wanted)
         self._compare(rebuild, working_copies, old, await self._target.load(ids))
+
+    def _carry_over(self, rebuild: Rebuild[State], working_copy: WorkingCopy[State], old: StateRecord | None) -> State:
+        if old is None:
+            return self._decider.carry_over(working_copy.state, None, self._lags)
+        is_behind = any(old.seen.get(source, 0) < sequence for source, sequence in working_copy.seen.items())
+        return self._decider.carry_over(working_copy.state, rebuild.runner.state(old), is_behind)
 
     def _write(
         self,

@@ -166,6 +166,7 @@ class Transfer:
                 other.runtime.store,
                 self._target.log,
                 live=self._live,
+                lags=self._live and await self._source.log.lag(one.name) > 0,
             )
             for one, other in zip(self._source_services, self._target_services, strict=True)
         ]

@@ -12,9 +12,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from services.assignment.events import PUBLISHES as ASSIGNMENT_FACTS
 from services.assignment.events import SUBSCRIBES_TO as ASSIGNMENT_EVENTS
+from services.intake.events import PUBLISHES as INTAKE_FACTS
 from services.intake.events import SUBSCRIBES_TO as INTAKE_EVENTS
+from services.notification.events import PUBLISHES as NOTIFICATION_FACTS
 from services.notification.events import SUBSCRIBES_TO as NOTIFICATION_EVENTS
+from services.verification.events import PUBLISHES as VERIFICATION_FACTS
 from services.verification.events import SUBSCRIBES_TO as VERIFICATION_EVENTS
 from shared.contracts.facts import Fact, Value
 from shared.contracts.registry import FACTS
@@ -27,6 +31,8 @@ SUBSCRIBES_TO: Mapping[str, frozenset[type[Fact]]] = {
     "assignment": ASSIGNMENT_EVENTS,
     "notification": NOTIFICATION_EVENTS,
 }
+
+PUBLISHES = INTAKE_FACTS | VERIFICATION_FACTS | ASSIGNMENT_FACTS | NOTIFICATION_FACTS
 
 HEADER = """\
 # Events
@@ -84,7 +90,7 @@ def _overview() -> Iterator[str]:
 
 def _role(fact: type[Fact], service: str) -> str:
     if fact.owner == service:
-        return "**publishes**"
+        return "**publishes**" if fact in PUBLISHES else "in old logs"
     return "subscribes" if fact in SUBSCRIBES_TO[service] else ""
 
 

@@ -18,6 +18,7 @@ from services.intake.domain import commands as intake
 from services.intake.domain.decisions import Rules as IntakeRules
 from services.notification.decider import decider as notification_decider
 from services.notification.domain import commands as notification
+from services.notification.domain.delivery import claimed_messages
 from services.verification.decider import decider as verification_decider
 from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import official_calendar
@@ -107,10 +108,12 @@ class LifecycleSimulator:
 
     def send_emails(self) -> None:
         """Record that the emails that are due were sent; nothing is handed to a mail server."""
-        self.execute("notification", notification.StartSending())
-        sending = [m.id for m in self.working_copies["notification"].state.messages if m.status == "sending"]
-        outcomes = tuple(MessageOutcome(message=message, status="sent") for message in sending)
-        self.execute("notification", notification.EndSending(outcomes))
+        self.execute("notification", notification.DropReminders())
+        runner, working_copy = self.runners["notification"], self.working_copies["notification"]
+        runner.record(working_copy, notification.StartSending(self.request), self.now)
+        sending = claimed_messages(working_copy.state, self.request)
+        outcomes = tuple(MessageOutcome(message=message.id, status="sent") for message in sending)
+        runner.record(working_copy, notification.EndSending(self.request, outcomes), self.now)
 
     def execute(self, service: str, command: Any) -> None:
         """Handle a command and let every service apply the events. Raises Refusal."""

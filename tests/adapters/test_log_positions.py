@@ -54,6 +54,17 @@ async def test_a_group_with_a_committed_end_receives_only_later_records(log: Eve
     assert await log.lag("verification") == 21
 
 
+async def test_the_position_of_a_group_is_the_end_up_to_which_it_received_records(log: EventLog):
+    assert await log.position("intake") == ""
+    await log.append(numbered_records(20))
+    await log.commit_offset("intake", await log.end())
+    assert await log.position("intake") == await log.end()
+    await log.append([("key-3", b"later")])
+    undelivered = [record.value async for batch in log.read(await log.position("intake")) for record in batch]
+    assert undelivered == [b"later"]
+    assert await log.position("verification") == ""
+
+
 async def test_a_committed_offset_never_decreases(log: EventLog):
     await log.append(numbered_records(5))
     early = await log.end()

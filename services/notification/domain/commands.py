@@ -10,14 +10,26 @@ from shared.contracts.notification import MessageOutcome
 
 @dataclass(frozen=True, slots=True)
 class StartSending:
-    """Claim every message that is due."""
+    """Claim every message that is due, under a new id; the same claim again changes nothing."""
+
+    claim: str
 
 
 @dataclass(frozen=True, slots=True)
 class EndSending:
-    """Record the outcomes of claimed messages."""
+    """Record the outcomes of the messages of a claim."""
 
+    claim: str
     outcomes: tuple[MessageOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordInterruption:
+    """Record that the process that was sending the claimed messages has ended without their outcomes."""
+
+
+DeliveryCommand = StartSending | EndSending | RecordInterruption
+"""Commands that change the delivery of messages, and of which the log contains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,11 @@ class FireReminder:
 
 
 @dataclass(frozen=True, slots=True)
+class DropReminders:
+    """Drop the queued reminders that are superseded."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResendMessage:
     """Queue a message again that was sent, failed, or whose outcome is unknown."""
 
@@ -35,4 +52,4 @@ class ResendMessage:
     by: Staff
 
 
-Command = StartSending | EndSending | FireReminder | ResendMessage
+Command = FireReminder | DropReminders | ResendMessage

@@ -1,37 +1,26 @@
-"""Decisions of notification: which messages are sent, and which reminders are fired or dropped."""
+"""Decisions of notification: which reminders are fired or dropped, and which messages are queued again."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from services.notification.domain.commands import Command, EndSending, FireReminder, ResendMessage, StartSending
-from services.notification.domain.reminders import Reminder, current_reminders, due_time, is_expired, is_obsolete
-from services.notification.domain.state import Message, State, open_reminders
+from services.notification.domain.commands import Command, DropReminders, FireReminder, ResendMessage
+from services.notification.domain.delivery import is_superseded, superseded_messages
+from services.notification.domain.reminders import due_time, is_obsolete
+from services.notification.domain.state import State, open_reminders
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact
-from shared.contracts.notification import (
-    MessageOutcome,
-    ReminderFellDue,
-    RemindersDropped,
-    ResendRequested,
-    SendingEnded,
-    SendingStarted,
-)
+from shared.contracts.notification import ReminderFellDue, RemindersDropped, ResendRequested
 from shared.runtime.decider import Refusal
-
-CLAIM_DURATION = timedelta(minutes=3)
-"""How long claimed messages belong to one process; longer than the timeouts of the mailer add up to."""
 
 
 def decide(state: State, command: Command, now: datetime) -> list[Fact]:
     """Return the facts that follow from a command. Raises Refusal: message_unknown, being_sent, superseded."""
     match command:
-        case StartSending():
-            return _start_sending(state, now)
-        case EndSending(outcomes=outcomes):
-            return _end_sending(state, outcomes)
         case FireReminder(reminder=reminder):
             return _fire_reminder(state, reminder, now)
+        case DropReminders():
+            return _drop_reminders(state, now)
         case ResendMessage():
             return _resend(state, command, now)
 
@@ -57,29 +46,6 @@ def on_due(state: State, now: datetime | None = None) -> list[FireReminder]:
     return [FireReminder(reminder.id) for reminder in reminders if now is None or due_time(reminder) <= now]
 
 
-def _start_sending(state: State, now: datetime) -> list[Fact]:
-    """Claim what is due, and drop reminders that are superseded."""
-    due = [message for message in state.messages if message.due and message.due <= now]
-    dropped = tuple(message.id for message in due if _is_superseded(state, message, now))
-    claimed = tuple(message.id for message in due if message.id not in dropped)
-    facts: list[Fact] = [RemindersDropped(messages=dropped)] if dropped else []
-    return [*facts, SendingStarted(messages=claimed, until=now + CLAIM_DURATION)] if claimed else facts
-
-
-def _is_superseded(state: State, message: Message, now: datetime) -> bool:
-    """Return whether this is a reminder of something the request no longer waits for, or a later one was planned."""
-    if not message.kind.startswith("reminder_"):
-        return False
-
-    def is_same_reminder(other: Message | Reminder) -> bool:
-        return (other.kind, other.values) == (message.kind, message.values)
-
-    if not any(map(is_same_reminder, current_reminders(state.course, state.reminders))):
-        return True
-    later = (other for other in state.messages if other.planned_at > message.planned_at)
-    return is_expired(message.values, now) or any(map(is_same_reminder, later))
-
-
 def _fire_reminder(state: State, reminder_id: str, now: datetime) -> list[Fact]:
     reminders = open_reminders(state)
     reminder = next((one for one in reminders if one.id == reminder_id and due_time(one) <= now), None)
@@ -90,10 +56,10 @@ def _fire_reminder(state: State, reminder_id: str, now: datetime) -> list[Fact]:
     return [ReminderFellDue(reminder=reminder_id)]
 
 
-def _end_sending(state: State, outcomes: tuple[MessageOutcome, ...]) -> list[Fact]:
-    in_flight = {message.id for message in state.messages if message.status == "sending"}
-    known = tuple(outcome for outcome in outcomes if outcome.message in in_flight)
-    return [SendingEnded(outcomes=known)] if known else []
+def _drop_reminders(state: State, now: datetime) -> list[Fact]:
+    superseded = superseded_messages(state, now)
+    kept = tuple(message.id for message in superseded if message.status in ("sending", "unknown"))
+    return [RemindersDropped(messages=tuple(message.id for message in superseded), kept=kept)] if superseded else []
 
 
 def _resend(state: State, command: ResendMessage, now: datetime) -> list[Fact]:
@@ -102,6 +68,6 @@ def _resend(state: State, command: ResendMessage, now: datetime) -> list[Fact]:
         raise Refusal("message_unknown")
     if message.status in ("queued", "sending"):
         raise Refusal("being_sent", status=message.status)
-    if _is_superseded(state, message, now):
+    if is_superseded(state, message, now):
         raise Refusal("superseded", status=message.status)
     return [ResendRequested(message=message.id, by=command.by)]

@@ -1,4 +1,4 @@
-"""The state of notification: the messages of a request with their outcomes, and its reminders."""
+"""The state of notification: the messages of a request with their delivery, and its reminders."""
 
 from __future__ import annotations
 
@@ -43,10 +43,11 @@ IMMEDIATELY = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An email of the ledger; its id starts with the request's.
+    """An email of the ledger; its id starts with the request's, `traceparent` is that of its event.
 
-    `due` is the time of the next attempt, while sending the end of the claim, None if nothing is left to do. `claim` is the id
-    of the command that claimed it last; `tries` counts attempts since it was queued; `traceparent` is that of its event.
+    The fields from `status` to `claim` are its delivery, which is not in the log. `due` is the time of the next attempt, while
+    sending the end of the claim, None if nothing is left to do. `claim` is set while sending; `tries` counts attempts since the
+    message was queued.
     """
 
     planned_at: datetime
@@ -88,7 +89,7 @@ class State:
 
 
 def evolve(state: State, event: Event) -> State:
-    """Return the state after an event: emails that it calls for are queued, outcomes are recorded."""
+    """Return the state after an event: emails that it calls for are queued. Only old logs contain the outcomes of sending."""
     match event.fact:
         case SendingStarted(messages=ids, until=until):
             claim = event.causationid
@@ -103,8 +104,8 @@ def evolve(state: State, event: Event) -> State:
             )
         case ReminderFellDue(reminder=reminder_id):
             return _queue_reminder(state, reminder_id, event)
-        case RemindersDropped(reminders=ids, messages=messages):
-            return _drop_messages(replace(state, reminded=(*state.reminded, *ids)), messages)
+        case RemindersDropped(reminders=ids, messages=messages, kept=kept):
+            return _drop_messages(replace(state, reminded=(*state.reminded, *ids)), messages, kept)
         case fact:
             planned = emails_for(state.course, state.lead, state.rejected_by, fact)
             after = _apply_request_event(replace(state, course=advance(state.course, fact)), event)
@@ -129,10 +130,15 @@ def _update_messages(state: State, ids: Collection[str], change: Callable[[Messa
     )
 
 
-def _drop_messages(state: State, ids: Collection[str]) -> State:
-    """Remove messages that were never sent; of others the outcome stays unknown, and they are not retried."""
-    kept = [message for message in state.messages if message.id not in ids or message.status in ("sending", "unknown")]
-    return _update_messages(replace(state, messages=tuple(kept)), ids, lambda m: replace(m, status="unknown", due=None))
+def _drop_messages(state: State, ids: Collection[str], kept: Collection[str] | None) -> State:
+    """Remove messages that were never sent; of others the outcome stays unknown, and they are not retried.
+
+    Events of older versions do not say which ones are kept; the outcomes are in the log before them.
+    """
+    if kept is None:
+        kept = [message.id for message in state.messages if message.status in ("sending", "unknown")]
+    left = [message for message in state.messages if message.id not in ids or message.id in kept]
+    return _update_messages(replace(state, messages=tuple(left)), ids, lambda m: replace(m, status="unknown", due=None))
 
 
 def _record_outcomes(state: State, outcomes: tuple[MessageOutcome, ...], at: datetime) -> State:

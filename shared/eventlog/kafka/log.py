@@ -159,13 +159,20 @@ class KafkaEventLog:
     async def end(self) -> str:
         return format_position(await fetch_last_offsets(self._connection))
 
+    async def position(self, group: str) -> str:
+        return format_position({one: next_offset - 1 for one, next_offset in (await self._committed(group)).items()})
+
     async def lag(self, group: str) -> int:
+        committed = await self._committed(group)
+        begin, end = await fetch_first_offsets(self._connection), await fetch_last_offsets(self._connection)
+        return sum(last + 1 - max(committed.get(one, 0), begin[one]) for one, last in end.items())
+
+    async def _committed(self, group: str) -> dict[int, int]:
+        """Return the offset after which the group continues, plus one, by partition."""
         await self._connection.partitions()
         name = self._topic.group(group)
         offsets = await self._connection.call_admin(lambda admin: admin.list_consumer_group_offsets(name))
-        committed = {one.partition: at.offset for one, at in offsets.items() if one.topic == self._topic.name}
-        begin, end = await fetch_first_offsets(self._connection), await fetch_last_offsets(self._connection)
-        return sum(last + 1 - max(committed.get(one, 0), begin[one]) for one, last in end.items())
+        return {one.partition: at.offset for one, at in offsets.items() if one.topic == self._topic.name}
 
     async def ready(self) -> None:
         timeout = min(self._request_timeout, READY_TIMEOUT_SECONDS)

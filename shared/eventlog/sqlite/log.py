@@ -157,6 +157,11 @@ class SqliteEventLog:
             [[position]] = self._file.read("SELECT max(position) FROM log")
         return "" if position is None else str(position)
 
+    async def position(self, group: str) -> str:
+        with _translate_errors():
+            position = self._positions.get_position(group)
+        return str(position) if position else ""
+
     async def lag(self, group: str) -> int:
         with _translate_errors():
             position = self._positions.get_position(group)

@@ -7,16 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from services.notification.domain.commands import EndSending
-from services.notification.domain.decisions import CLAIM_DURATION
+from services.notification.domain.commands import EndSending, StartSending
+from services.notification.domain.delivery import CLAIM_DURATION
 from shared.contracts.envelope import Event, decode_header
 from shared.contracts.facts import Fact
-from shared.contracts.notification import ReminderFellDue, RemindersDropped, SendingStarted
+from shared.contracts.notification import ReminderFellDue, RemindersDropped
 from shared.eventlog.port import LogUnavailable
 from shared.runtime.dead_letters import DeadLetterQueue
 from shared.runtime.decider_runner import Cause, DeciderRunner, WorkingCopy
 from shared.runtime.event_folding import EventFolder
-from shared.runtime.executor import CommandKey, CommandResult, Executor
+from shared.runtime.executor import CommandResult, Executor, Loaded
 from shared.runtime.outbox import PendingEvent
 from shared.runtime.relay import Relay
 from shared.runtime.service_runtime import ServiceRuntime
@@ -213,14 +213,26 @@ def skips_events_of_a_newer_version(runtime: Runtime) -> None:
 
 
 class LosesOutcomes(Executor[Any]):
-    async def execute(self, request_id: str, command: Any, key: CommandKey, *, new: bool = False) -> CommandResult:
-        if isinstance(command, EndSending) and command.outcomes[0].status == "sent" and key.id < "4":
-            return CommandResult(request_id, "", "", 0)
-        return await super().execute(request_id, command, key, new=new)
+    async def record(self, request_id: str, command: Any, traceparent: str = "") -> Loaded[Any] | None:
+        if isinstance(command, EndSending) and command.outcomes[0].status == "sent" and command.claim < "4":
+            return None
+        return await super().record(request_id, command, traceparent)
 
 
 def loses_some_delivery_outcomes(runtime: Runtime) -> None:
     runtime.executor.__class__ = LosesOutcomes
+
+
+class ClaimsInMemory(Executor[Any]):
+    async def record(self, request_id: str, command: Any, traceparent: str = "") -> Loaded[Any] | None:
+        loaded = await self.read(request_id)
+        if isinstance(command, StartSending) and loaded is not None:
+            return replace(loaded, state=self.decider.record(loaded.state, command, self.clock()))
+        return await super().record(request_id, command, traceparent)
+
+
+def sends_without_saving_a_claim(runtime: Runtime) -> None:
+    runtime.executor.__class__ = ClaimsInMemory
 
 
 class RemindsWhenever(DeciderRunner[Any]):
@@ -230,9 +242,19 @@ class RemindsWhenever(DeciderRunner[Any]):
         if not late:
             return super().handle(working_copy, command, now, cause)
         kept: list[Fact] = [ReminderFellDue(reminder=one) for one in late[0].reminders]
-        kept = kept or [SendingStarted(messages=late[0].messages, until=now + CLAIM_DURATION)]
         stubborn = replace(self.decider, decide=lambda state, command, now: kept)
         return DeciderRunner(stubborn).handle(working_copy, command, now, cause)
+
+    def record(self, working_copy: WorkingCopy[Any], command: Any, now: datetime) -> bool:
+        if not isinstance(command, StartSending):
+            return super().record(working_copy, command, now)
+        claim: dict[str, Any] = {"status": "sending", "due": now + CLAIM_DURATION, "claim": command.claim}
+        messages = [
+            replace(one, tries=one.tries + 1, **claim) if one.due and one.due <= now else one
+            for one in working_copy.state.messages
+        ]
+        working_copy.state = replace(working_copy.state, messages=tuple(messages))
+        return True
 
 
 def sends_outdated_reminders(runtime: Runtime) -> None:
@@ -258,5 +280,6 @@ MUTANTS: tuple[Callable[[Runtime], None], ...] = (
     never_replays_dead_letters,
     skips_events_of_a_newer_version,
     loses_some_delivery_outcomes,
+    sends_without_saving_a_claim,
     sends_outdated_reminders,
 )

@@ -233,6 +233,9 @@ class MemoryLog:
     async def end(self) -> str:
         return self.tape.records[-1].position if self.tape.records else ""
 
+    async def position(self, group: str) -> str:
+        return str(self.tape.positions.get(group, 0) or "")
+
     async def lag(self, group: str) -> int:
         return await self.process.call(
             lambda: len(self.tape.records) - self.tape.positions.get(group, 0), LogUnavailable

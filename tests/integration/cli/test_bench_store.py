@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.store import StorePlan, fill, make_batch, submissions
+from services.notification.domain.state import STATUSES
 from services.verification.projections import find_requests
 from shared.backends.platform import open_platform
 from shared.calendar import official_calendar, today
 from shared.settings import Settings
+from shared.storage.port import RecordQuery
 from simpul.generate.lifecycle_simulator import build_deciders
 from tests.support.services.cli_harness import CommandLine
 
@@ -37,6 +39,10 @@ async def test_the_states_of_a_generated_folder_are_those_that_follow_from_its_l
         store = platform.state_store("verification", decider.indexed_columns)
         found = await store.find(find_requests(status="submitted", limit=100))
         assert len(found.records) == statuses["submitted"]
+        decider = build_deciders()["notification"]
+        ledger = platform.state_store("notification", decider.indexed_columns)
+        counts = {status: await ledger.count(RecordQuery("newest", where={status: 1})) for status in STATUSES}
+        assert counts == {"queued": 0, "sending": 0, "sent": 240, "failed": 0, "unknown": 0}
     finally:
         await platform.close()
 

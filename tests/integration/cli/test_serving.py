@@ -129,7 +129,7 @@ def test_services_in_separate_processes_share_one_folder(command_line: CommandLi
         assert command_line.simpul("backup", "copy").returncode == 0
         number = asyncio.run(_submitted(ports[0]))
         _wait_for_email(command_line.data / "mail", number, notification)
-        assert _follow_events(command_line, until="SendingEnded").startswith("       1 ")
+        assert _follow_events(command_line, until="RequestSubmitted").startswith("       1 ")
         intake.send_signal(signal.SIGINT)
         assert intake.wait(timeout=TIMEOUT_SECONDS) == 0
         assert_fails_with_message(command_line.simpul("restore", "copy"), "is running")

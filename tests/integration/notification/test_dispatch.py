@@ -18,9 +18,9 @@ from services.notification import app as notification
 from services.notification.decider import decider
 from services.notification.domain.commands import StartSending
 from services.notification.domain.state import State
-from shared.contracts.envelope import decode_event, decode_header, encode_event
+from shared.contracts.envelope import decode_event, encode_event
 from shared.contracts.intake import RequestExpired
-from shared.runtime.executor import CommandKey, Loaded
+from shared.runtime.executor import Loaded
 from shared.runtime.rebuild import Rebuild
 from shared.storage.port import SaveOutcome, StoreUnavailable, Write
 from shared.storage.sqlite.database import SqliteDatabase
@@ -120,18 +120,18 @@ async def test_an_email_does_not_wait_for_a_clock_that_is_ahead(harness: StaffHa
     await harness.wait_until(lambda: _count(server, 2))
 
 
-class WithoutCommandMemory(SqliteStateStore):
+class UnavailableForOutcomes(SqliteStateStore):
     """A store that is unavailable whenever an outcome is saved."""
 
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
-        if any(decode_header(entry.event).type == "SendingEnded" for write in writes for entry in write.outbox):
+        if any(write.columns["sent"] for write in writes):
             raise StoreUnavailable("away")
         return await super().save(writes)
 
 
 async def test_an_email_is_not_repeated_while_its_outcome_cannot_be_stored(harness: StaffHarness, server: ScriptedSmtp):
     store = harness.services["notification"].runtime.store
-    store.__class__ = WithoutCommandMemory
+    store.__class__ = UnavailableForOutcomes
     await harness.publish(tale.submitted)
     await harness.wait_until(lambda: _count(server, 1))
     await asyncio.sleep(0.2)
@@ -328,10 +328,9 @@ async def test_messages_claimed_by_another_process_are_not_sent(harness: StaffHa
     await harness.publish(tale.submitted)
     row = await wait_for_email(harness, "failed", tries=1)
     server.script.answers.clear()
-    key = CommandKey("00000000-0000-4000-9000-000000000001", "")
     monkey, runtime.timers._process_due = runtime.timers._process_due, lambda request: asyncio.sleep(0)
     harness.clock.now = datetime.fromisoformat(row["retry_at"])
-    await runtime.executor.execute(REQUEST, StartSending(), key)
+    await runtime.executor.record(REQUEST, StartSending("00000000-0000-4000-9000-000000000001"))
     runtime.timers._process_due = monkey
     await harness.publish(tale.verified)
     await wait_for_email(harness, "sent", "verified")
@@ -421,7 +420,7 @@ async def test_an_address_is_in_the_log_only_in_submissions(harness: StaffHarnes
     records = [record.value async for batch in harness.platform.log.read() for record in batch]
     with_address = {json.loads(raw)["type"] for raw in records if b"rahmat@" in raw}
     assert with_address == {"RequestSubmitted", "RequestResubmitted"}
-    assert {decode_event(raw).type for raw in records} >= {"SendingStarted", "SendingEnded"}
+    assert {decode_event(raw).source for raw in records} == {"intake", "verification"}
 
 
 def execute_sql(harness: StaffHarness, statement: str) -> None:
@@ -447,15 +446,45 @@ async def test_a_rebuilt_ledger_is_the_same_and_sends_nothing(harness: StaffHarn
     await all_settled(harness)
     await harness.events("notification")
     before, sent = (await load_ledger(harness)).state, len(delivered_emails(server))
-    execute_sql(harness, "DELETE FROM notification_documents")
+    renumbered = "CAST(replace(CAST(body AS TEXT), 'INT-2026-0', 'INT-2027-0') AS BLOB)"
+    execute_sql(harness, f"UPDATE notification_documents SET body={renumbered}")
     store = harness.services["notification"].runtime.store
     rebuild = Rebuild(decider(), store, harness.platform.log)
-    assert [difference.kind for difference in (await rebuild.compare()).differences] == ["missing"]
+    assert [difference.fields for difference in (await rebuild.compare()).differences] == [("number",)]
     assert (await rebuild.swap()).swapped == 1
     assert (await load_ledger(harness)).state == before
     assert (await Rebuild(decider(), store, harness.platform.log).compare()).clean
     await settle(harness)
     assert len(delivered_emails(server)) == sent
+
+
+async def test_the_emails_of_a_lost_record_are_listed_as_unknown_and_not_sent(
+    harness: StaffHarness, server: ScriptedSmtp
+):
+    await harness.publish(tale.submitted)
+    await wait_for_email(harness, "sent")
+    row = await wait_for_email(harness, "sent", "staff_submitted")
+    execute_sql(harness, "DELETE FROM notification_documents")
+    store = harness.services["notification"].runtime.store
+
+    async def is_lost() -> bool:
+        rebuild = Rebuild(decider(), store, harness.platform.log)
+        return [difference.kind for difference in (await rebuild.compare()).differences] == ["missing"]
+
+    await harness.wait_until(is_lost)
+    rebuild = Rebuild(decider(), store, harness.platform.log)
+    await rebuild.compare()
+    assert (await rebuild.swap()).swapped == 1
+    await settle(harness)
+    harness.clock.advance(days=4)
+    await settle(harness)
+    await wait_for_email(harness, "unknown", retry_at=None, tries=0)
+    await wait_for_email(harness, "unknown", "staff_submitted", retry_at=None)
+    assert len(delivered_emails(server)) == 2
+    assert (await Rebuild(decider(), store, harness.platform.log).compare()).clean
+    assert (await harness.post("admin", f"/api/notification/messages/{row['id']}/resend")).status_code == 200
+    await wait_for_email(harness, "sent", "staff_submitted", tries=1)
+    assert len(delivered_emails(server)) == 3
 
 
 async def test_a_ledger_that_differs_from_the_log_is_reported(harness: StaffHarness):

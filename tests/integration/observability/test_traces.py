@@ -50,7 +50,7 @@ async def sent_emails(traces: SpanCollector) -> list[str]:
 
     async def both() -> list[str]:
         sent = [span.name for span in traces.spans if span.name.startswith("send ") and span.outcome == "sent"]
-        return sorted(sent) if len(sent) == 2 and traces.named("execute EndSending") else []
+        return sorted(sent) if len(sent) == 2 and traces.named("record EndSending") else []
 
     found: list[str] = await until(both)
     return found
@@ -81,11 +81,10 @@ async def test_a_request_is_one_trace_from_the_form_through_four_services_to_its
     assert {(span.parent, span.outcome) for span in folded.values()} == {(handled.id, "folded")}
     assert [span.parent for span in traces.named("publish RequestSubmitted")] == [handled.id]
     work = (
-        "execute StartSending",
+        "record StartSending",
         "send received",
         "send staff_submitted",
-        "execute EndSending",
-        "publish SendingStarted",
+        "record EndSending",
     )
     assert {span.trace for name in work for span in traces.named(name)} == {form.trace}
 

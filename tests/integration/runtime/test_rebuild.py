@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -64,14 +65,35 @@ async def test_a_rebuilt_ledger_sends_no_email_again(harness: RuntimeHarness):
         await harness.log.append([(REQUEST, encode_event(make_event(fact)))])
     async for batch in harness.log.read():
         await ledger.consumer.handle(batch)
-    before = await ledger.store.load([REQUEST])
+    await harness.log.commit_offset("notification", await harness.log.end())
+    before = await ledger.executor.read(REQUEST)
     await harness.file.write(lambda db: db.execute("DELETE FROM notification_documents"))
     rebuild = Rebuild(NOTIFICATION, ledger.store, harness.log)
     assert [difference.kind for difference in (await rebuild.compare()).differences] == ["missing"]
     await rebuild.swap()
-    after = await ledger.store.load([REQUEST])
-    assert after[REQUEST].body == before[REQUEST].body
+    after = await ledger.executor.read(REQUEST)
+    assert before is not None
+    assert after is not None
+    assert [one.id for one in after.state.messages] == [one.id for one in before.state.messages]
+    assert {(one.status, one.due) for one in after.state.messages} == {("unknown", None)}
+    assert await ledger.store.due(harness.clock() + timedelta(days=365), 10) == []
     assert await ledger.store.unpublished(10) == []
+
+
+async def test_a_request_whose_events_were_not_delivered_yet_is_left_to_the_service(
+    harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
+):
+    """Its emails are owed, and a rebuild would take them for old ones."""
+    monkeypatch.setattr("shared.runtime.rebuild.COMPARE_INTERVAL_SECONDS", 0)
+    ledger = await harness.service(NOTIFICATION)
+    await harness.log.append([(OTHER, encode_event(make_event(MANY, subject=OTHER)))])
+    await harness.log.commit_offset("notification", await harness.log.end())
+    await harness.log.append([(REQUEST, encode_event(make_event(submitted)))])
+    rebuild = Rebuild(NOTIFICATION, ledger.store, harness.log)
+    report = await rebuild.compare()
+    assert ([difference.id for difference in report.differences], report.behind) == ([OTHER], [REQUEST])
+    assert (await rebuild.swap()).swapped == 1
+    assert await ledger.store.all_ids() == [OTHER]
 
 
 async def test_a_poison_event_does_not_keep_the_rest_of_the_log_from_being_verified(harness: RuntimeHarness):

@@ -19,6 +19,7 @@ from services.intake.domain.decisions import Rules as IntakeRules
 from services.intake.domain.state import State as IntakeState
 from services.notification.decider import decider as notification_decider
 from services.notification.domain import commands as notification
+from services.notification.domain.delivery import claimed_messages
 from services.notification.domain.state import State as NotificationState
 from services.verification.decider import decider as verification_decider
 from services.verification.domain import commands as verification
@@ -92,9 +93,9 @@ def head_and_lead_commands(state: AssignmentState, now: datetime) -> list[Any]:
 
 
 def dispatcher_commands(state: NotificationState, now: datetime) -> list[Any]:
-    in_hand = [message for message in state.messages if message.status == "sending"]
-    outcomes = tuple(MessageOutcome(message=message.id, status="sent") for message in in_hand)
-    return [notification.EndSending(outcomes), notification.StartSending()]
+    outcomes = tuple(MessageOutcome(message=message.id, status="sent") for message in claimed_messages(state, CLAIM))
+    deliveries = [notification.EndSending(CLAIM, outcomes), notification.StartSending(CLAIM)]
+    return [*deliveries, notification.DropReminders()]
 
 
 COMMANDS: Mapping[str, Callable[[Any, datetime], list[Any]]] = {
@@ -103,6 +104,7 @@ COMMANDS: Mapping[str, Callable[[Any, datetime], list[Any]]] = {
     "assignment": head_and_lead_commands,
     "notification": dispatcher_commands,
 }
+CLAIM = "00000000-0000-4000-8000-0000000000c1"
 RARE = (intake.WithdrawRequest, assignment.RejectRequest)
 """Commands that end a request early are rare, or few requests would get far."""
 
@@ -164,14 +166,20 @@ class ServiceNetwork:
         if not able:
             return
         command = able[choice % len(able)]
+        if isinstance(command, notification.DeliveryCommand):
+            service.runner.record(service.working_copy, command, self.now)
+            return
         self._commands += 1
         cause = str(uuid5(UUID(REQUEST), f"command {self._commands}"))
         service.runner.handle(service.working_copy, command, self.now, Cause(cause, cause, cause))
         service.publish_new_events()
 
     def _would_accept(self, service: SimulatedService, command: Any) -> bool:
+        decider, state = service.decider, service.working_copy.state
+        if isinstance(command, notification.DeliveryCommand):
+            return bool(decider.record(state, command, self.now) != state)
         try:
-            return bool(service.decider.decide(service.working_copy.state, command, self.now))
+            return bool(decider.decide(state, command, self.now))
         except Refusal:
             return False
 
@@ -208,6 +216,7 @@ class ServiceNetwork:
             for event in self.log:
                 if event.source in one.decider.sources | {name}:
                     one.runner.fold(again, event)
+            again.state = one.decider.carry_over(again.state, one.working_copy.state, False)
             if (again.state, again.seen) != (one.working_copy.state, one.working_copy.seen):
                 wrong.append(f"{name} is not the fold of the log")
             if one.runner.close(again).record.body != one.runner.close(one.working_copy).record.body:

@@ -5,19 +5,27 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from services.notification.decider import decider
-from services.notification.domain.commands import EndSending, FireReminder, ResendMessage, StartSending
-from services.notification.domain.decisions import CLAIM_DURATION, due_at, on_due
+from services.notification.domain.commands import (
+    EndSending,
+    FireReminder,
+    RecordInterruption,
+    ResendMessage,
+    StartSending,
+)
+from services.notification.domain.decisions import due_at, on_due
+from services.notification.domain.delivery import CLAIM_DURATION
 from services.notification.domain.state import IMMEDIATELY, State
 from services.notification.email_rendering import EmailContent, render
 from shared.contracts.facts import Fact
 from shared.contracts.intake import RequestExpired, RequestWithdrawn, TrackingLinkRequested
 from shared.contracts.lifecycle import Status
-from shared.contracts.notification import MessageOutcome, ReminderFellDue, ResendRequested, SendingEnded, SendingStarted
+from shared.contracts.notification import MessageOutcome, ReminderFellDue, ResendRequested
 from tests.support.domain import request_events as tale
-from tests.support.domain.given_when_then import NOON, events_from, fold, given, refusal_of
+from tests.support.domain.given_when_then import NOON, events_from, fold, given, make_event, refusal_of
 
 LEDGER = decider()
 ADMIN = tale.HASAN
+CLAIM, OTHER_CLAIM = StartSending("a"), StartSending("b")
 withdrawn = RequestWithdrawn(reason="Sudah dikerjakan sendiri.")
 returned = tale.returned.model_copy(update={"remind_on": (date(2026, 11, 30), date(2026, 12, 3))})
 
@@ -80,43 +88,63 @@ def test_a_withdrawal_after_a_rejection_is_emailed_to_its_author() -> None:
 def test_every_email_is_due_immediately_and_claimed_once() -> None:
     state = given(LEDGER, tale.submitted)
     assert due_at(state) == IMMEDIATELY
-    [claim] = LEDGER.decide(state, StartSending(), NOON)
-    assert isinstance(claim, SendingStarted)
-    assert len(claim.messages) == 2
-    claimed = fold(LEDGER, events_from(tale.submitted, claim))
-    assert LEDGER.decide(claimed, StartSending(), NOON) == []
+    claimed = LEDGER.record(state, CLAIM, NOON)
+    assert [(message.status, message.tries, message.claim) for message in claimed.messages] == [("sending", 1, "a")] * 2
+    assert LEDGER.record(claimed, OTHER_CLAIM, NOON) == claimed
     assert due_at(claimed) == NOON + CLAIM_DURATION
 
 
 def test_a_sent_email_is_never_due_again() -> None:
     state, ids = sent("sent")
-    assert [message.status for message in state.messages] == ["sent", "sent"]
+    assert [(message.status, message.settled_at) for message in state.messages] == [("sent", NOON)] * 2
     assert due_at(state) is None
-    assert LEDGER.decide(state, StartSending(), NOON + timedelta(days=1)) == []
-    assert LEDGER.decide(state, EndSending((MessageOutcome(message=ids[0], status="failed"),)), NOON) == []
+    assert LEDGER.record(state, CLAIM, NOON + timedelta(days=1)) == state
+    assert LEDGER.record(state, EndSending("a", (MessageOutcome(message=ids[0], status="failed"),)), NOON) == state
 
 
 def test_an_email_that_failed_temporarily_is_due_after_the_retry_delay() -> None:
     later = NOON + timedelta(seconds=30)
     state, ids = sent("failed", retry_at=later)
     assert due_at(state) == later
-    assert LEDGER.decide(state, StartSending(), NOON) == []
-    [again] = LEDGER.decide(state, StartSending(), later)
-    assert isinstance(again, SendingStarted)
-    assert set(again.messages) == set(ids)
+    assert LEDGER.record(state, CLAIM, NOON) == state
+    again = LEDGER.record(state, CLAIM, later)
+    assert {message.id for message in again.messages if message.tries == 2} == set(ids)
 
 
 def test_messages_of_an_expired_claim_can_be_claimed_again() -> None:
-    state = given(LEDGER, tale.submitted)
-    [claim] = LEDGER.decide(state, StartSending(), NOON)
-    claimed = fold(LEDGER, events_from(tale.submitted, claim))
-    assert LEDGER.decide(claimed, StartSending(), NOON + CLAIM_DURATION) != []
+    claimed = LEDGER.record(given(LEDGER, tale.submitted), CLAIM, NOON)
+    again = LEDGER.record(claimed, OTHER_CLAIM, NOON + CLAIM_DURATION)
+    assert [(message.tries, message.claim) for message in again.messages] == [(2, "b")] * 2
+
+
+def test_an_outcome_that_comes_after_another_process_has_claimed_the_message_is_ignored() -> None:
+    claimed = LEDGER.record(given(LEDGER, tale.submitted), CLAIM, NOON)
+    again = LEDGER.record(claimed, OTHER_CLAIM, NOON + CLAIM_DURATION)
+    outcome = MessageOutcome(message=again.messages[0].id, status="sent")
+    assert LEDGER.record(again, EndSending("a", (outcome,)), NOON + CLAIM_DURATION) == again
+
+
+def test_a_claim_whose_answer_was_lost_is_made_again_without_a_second_attempt() -> None:
+    claimed = LEDGER.record(given(LEDGER, tale.submitted), CLAIM, NOON)
+    assert LEDGER.record(claimed, CLAIM, NOON + timedelta(minutes=4)) == claimed
+
+
+def test_an_interruption_leaves_an_unknown_outcome_that_is_retried_soon() -> None:
+    claimed = LEDGER.record(given(LEDGER, tale.submitted), CLAIM, NOON)
+    interrupted = LEDGER.record(claimed, RecordInterruption(), NOON)
+    assert {(one.status, one.reason, one.claim) for one in interrupted.messages} == {
+        ("unknown", "Proses berhenti saat surel ini sedang dikirim.", "")
+    }
+    assert due_at(interrupted) == NOON + timedelta(seconds=1)
 
 
 def test_an_administrator_can_resend_an_email() -> None:
     state, ids = sent("sent")
     [fact] = LEDGER.decide(state, ResendMessage(ids[0], ADMIN), NOON)
     assert fact == ResendRequested(message=ids[0], by=ADMIN)
+    queued_again = LEDGER.evolve(state, make_event(fact)).message(ids[0])
+    assert queued_again is not None
+    assert (queued_again.status, queued_again.tries, queued_again.due) == ("queued", 0, IMMEDIATELY)
     queued = given(LEDGER, tale.submitted)
     assert refusal_of(LEDGER, queued, ResendMessage(queued.messages[0].id, ADMIN)).code == "being_sent"
     assert refusal_of(LEDGER, queued, ResendMessage("none", ADMIN)).code == "message_unknown"
@@ -144,23 +172,14 @@ def test_a_reminder_does_not_fire_once_the_request_is_no_longer_pending(end: Fac
     assert LEDGER.decide(state, FireReminder(reminder), NOON + timedelta(days=30)) == []
 
 
-def test_events_of_the_ledger_contain_no_personal_data() -> None:
-    state = given(LEDGER, tale.submitted)
-    [claim] = LEDGER.decide(state, StartSending(), NOON)
-    written = claim.model_dump_json()
-    assert tale.APPLICANT.email not in written
-    assert tale.APPLICANT.name not in written
-
-
 def sent(status: str, retry_at: datetime | None = None) -> tuple[State, tuple[str, ...]]:
     """Return the ledger after the first batch had this outcome."""
-    [claim] = LEDGER.decide(given(LEDGER, tale.submitted), StartSending(), NOON)
-    assert isinstance(claim, SendingStarted)
+    claimed = LEDGER.record(given(LEDGER, tale.submitted), CLAIM, NOON)
+    ids = tuple(message.id for message in claimed.messages)
     outcomes = tuple(
-        MessageOutcome.model_validate({"message": message, "status": status, "retry_at": retry_at})
-        for message in claim.messages
+        MessageOutcome.model_validate({"message": message, "status": status, "retry_at": retry_at}) for message in ids
     )
-    return fold(LEDGER, events_from(tale.submitted, claim, SendingEnded(outcomes=outcomes))), claim.messages
+    return LEDGER.record(claimed, EndSending("a", outcomes), NOON), ids
 
 
 @pytest.mark.parametrize("path", tale.PATHS.values(), ids=tale.PATHS.keys())

@@ -7,18 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from services.notification.decider import decider
-from services.notification.domain.commands import EndSending, FireReminder, ResendMessage, StartSending
+from services.notification.domain.commands import DropReminders, EndSending, FireReminder, ResendMessage, StartSending
 from services.notification.domain.decisions import due_at, on_due
-from services.notification.domain.state import State
+from services.notification.domain.delivery import claimed_messages
+from services.notification.domain.state import Message, State
 from shared.contracts.facts import Fact
 from shared.contracts.intake import HandoverConfirmed, RequestExpired
-from shared.contracts.notification import (
-    MessageOutcome,
-    ReminderFellDue,
-    RemindersDropped,
-    SendingEnded,
-    SendingStarted,
-)
+from shared.contracts.notification import MessageOutcome, ReminderFellDue, RemindersDropped
 from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import NOON, events_from, fold, refusal_of
 
@@ -37,34 +32,37 @@ def nine_oclock(day: date) -> datetime:
 
 
 class Ledger:
-    """A ledger of facts, on which what is due can be processed."""
+    """A ledger of facts and deliveries, on which what is due can be processed."""
 
     def __init__(self, *facts: Fact) -> None:
-        self.facts = list(facts)
+        self.facts: list[Fact] = []
+        self.state = State()
+        self.append(*facts)
         self._sent(NOON)
 
-    @property
-    def state(self) -> State:
-        return fold(LEDGER, events_from(*self.facts))
-
-    def append(self, fact: Fact) -> None:
-        self.facts.append(fact)
+    def append(self, *facts: Fact) -> None:
+        """Fold facts; the record stays the fold of the log, with the deliveries that it had."""
+        self.facts += facts
+        for event in events_from(*self.facts)[len(self.facts) - len(facts) :]:
+            self.state = LEDGER.evolve(self.state, event)
+        assert LEDGER.carry_over(fold(LEDGER, events_from(*self.facts)), self.state, False) == self.state
 
     def process_due(self, now: datetime, *, mail_server_available: bool = True) -> list[str]:
         """Process what is due; return the kinds of emails that are sent if the mail server is available."""
         for command in on_due(self.state, now):
-            self.facts += LEDGER.decide(self.state, command, now)
+            self.append(*LEDGER.decide(self.state, command, now))
         return self._sent(now) if mail_server_available else []
 
+    def claim(self, now: datetime) -> list[Message]:
+        self.append(*LEDGER.decide(self.state, DropReminders(), now))
+        self.state = LEDGER.record(self.state, StartSending("claim"), now)
+        return claimed_messages(self.state, "claim")
+
     def _sent(self, now: datetime) -> list[str]:
-        decided = LEDGER.decide(self.state, StartSending(), now)
-        self.facts += decided
-        ids = [one for fact in decided if isinstance(fact, SendingStarted) for one in fact.messages]
-        kinds = [message.kind for message in self.state.messages if message.id in ids]
-        if ids:
-            outcomes = tuple(MessageOutcome(message=one, status="sent") for one in ids)
-            self.facts += LEDGER.decide(self.state, EndSending(outcomes), now)
-        return kinds
+        claimed = self.claim(now)
+        outcomes = tuple(MessageOutcome(message=message.id, status="sent") for message in claimed)
+        self.state = LEDGER.record(self.state, EndSending("claim", outcomes), now)
+        return [message.kind for message in claimed]
 
     def kinds(self) -> list[str]:
         return [message.kind for message in self.state.messages]
@@ -133,15 +131,13 @@ def test_a_late_reminder_of_a_question_is_sent_because_questions_do_not_expire()
 def test_a_reminder_of_unknown_outcome_is_not_retried_after_the_closing():
     ledger = Ledger(tale.submitted, RETURNED)
     ledger.process_due(nine_oclock(DAY_5), mail_server_available=False)
-    [started] = LEDGER.decide(ledger.state, StartSending(), nine_oclock(DAY_5))
-    assert isinstance(started, SendingStarted)
-    ledger.append(started)
-    [reminder] = started.messages
-    outcome = MessageOutcome(message=reminder, status="unknown", retry_at=nine_oclock(DAY_5))
-    ledger.append(SendingEnded(outcomes=(outcome,)))
+    [reminder] = ledger.claim(nine_oclock(DAY_5))
+    outcome = MessageOutcome(message=reminder.id, status="unknown", retry_at=nine_oclock(DAY_5))
+    ledger.state = LEDGER.record(ledger.state, EndSending("claim", (outcome,)), nine_oclock(DAY_5))
     ledger.append(EXPIRED)
     assert ledger.process_due(nine_oclock(date(2026, 12, 8))) == ["expired"]
-    message = ledger.state.message(reminder)
+    assert ledger.facts[-1] == RemindersDropped(messages=(reminder.id,), kept=(reminder.id,))
+    message = ledger.state.message(reminder.id)
     assert message is not None
     assert (message.status, message.due) == ("unknown", None)
 
