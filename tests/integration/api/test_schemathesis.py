@@ -46,6 +46,8 @@ RIGHT: dict[str, dict[str, Any]] = {
     "reassignment": {"lead": "jafar", "reason": "Cuti."},
     "progress": {"note": "Sambungan terpasang.", "percent": 40},
     "survey": {"answers": [4] * 9},
+    "substitutes": {"username": "halima", "substitute": "kepala", "from": "2026-11-23", "until": "2026-11-24"},
+    "views": {"name": "Data", "list": "verification", "query": "scope=data"},
 }
 """Realistic values, because generated ones seldom pass rules that a schema cannot express."""
 BASE = "http://simpul.example"

@@ -59,6 +59,8 @@ class SeededApplication:
         """Return a value for each path parameter, all of one request."""
         request = self.requests[status]
         return {
+            "substitute_id": "none",
+            "view_id": "none",
             "number": request.number,
             "id": request.id,
             "request_id": request.id,
