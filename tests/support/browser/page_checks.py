@@ -164,8 +164,8 @@ def page_problems(page: Page) -> list[str]:
     return [*headings(page), *keyboard(page), *axe(page), *reflow(page), *targets(page)]
 
 
-NO_PAGES = re.compile(r"/(dokumen|html)(/|$)|/daftar\.\{kind\}$")
-"""Paths that return a file, as a document or an exported list, or a part of a page."""
+NO_PAGES = re.compile(r"/(dokumen|html|pages)(/|$)|/daftar\.\{kind\}$")
+"""Paths that return a file, as a document, an image of its page or an exported list, or a part of a page."""
 
 
 def unvisited_pages(met: Collection[str], pages: Iterable[str]) -> list[str]:
