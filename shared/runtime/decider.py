@@ -25,6 +25,11 @@ class Refusal(Exception):
         self.code, self.params = code, params
 
 
+def keep_folded(folded: State, _stored: State | None, _is_behind: bool) -> State:
+    """Return the folded state: events say all of it."""
+    return folded
+
+
 @dataclass(frozen=True, slots=True)
 class Decider(Generic[State]):
     """The pure functions of a service, and what its store must know of the state.
@@ -52,7 +57,12 @@ class Decider(Generic[State]):
     status: Callable[[State], str] = field(default=lambda _state: "")
     number: Callable[[State], str] = field(default=lambda _state: "")
     record: Callable[[State, Any, datetime], State] = field(default=lambda state, _command, _now: state)
-    carry_over: Callable[[State, State | None, bool], State] = field(default=lambda folded, _stored, _is_behind: folded)
+    carry_over: Callable[[State, State | None, bool], State] = keep_folded
+
+    @property
+    def is_state_in_log(self) -> bool:
+        """Whether events say all of a state, so that folding it from the log loses nothing."""
+        return self.carry_over is keep_folded
 
     @property
     def sources(self) -> frozenset[str]:

@@ -263,12 +263,12 @@ class Rebuild(Generic[State]):
             known.update(ids)
             after = ids[-1]
         missing = self.working_copies.keys() - known
-        undelivered = await self._undelivered(missing)
+        undelivered = set[str]() if self._decider.is_state_in_log else await self._undelivered(missing)
         self.report.behind += sorted(undelivered)
         self.report.differences += [Difference(request_id, "missing") for request_id in missing - undelivered]
 
     async def _undelivered(self, missing: Set[str]) -> set[str]:
-        """Return those of which the service has not received any event: it has lost nothing, and will fold them itself."""
+        """Return those of which the service has not received any event: it will fold them itself, and send their emails."""
         service, beginnings = self.report.service, set[tuple[str, str]]()
         if missing:
             async for batch in self._log.read(await self._log.position(service)):
