@@ -43,7 +43,7 @@ SECURITY_HEADERS = {
     b"cache-control": b"no-store",
 }
 DOCUMENT_HEADERS = frozenset({b"permissions-policy", b"cross-origin-opener-policy"})
-"""Security headers that browsers read from documents only; static files are sent without them."""
+"""Security headers that browsers read from documents only; static files are sent without them, errors with them."""
 STATIC_PREFIX = "/static/"
 STRICT_TRANSPORT = {b"strict-transport-security": b"max-age=31536000"}
 
@@ -116,11 +116,12 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        added = self._static_headers if scope["path"].startswith(STATIC_PREFIX) else self._headers
+        static = scope["path"].startswith(STATIC_PREFIX)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
+                added = self._static_headers if static and message["status"] < 400 else self._headers
                 present = {name for name, _ in headers if name in self._names}
                 headers += [pair for pair in added if pair[0] not in present] if present else added
                 message["headers"] = headers
