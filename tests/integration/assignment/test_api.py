@@ -104,7 +104,7 @@ async def test_a_target_on_a_day_off_is_accepted_with_a_warning(harness: StaffHa
     entry = shown["timeline"][-1]
     assert (entry["label"], entry["note"]) == ("Target selesai diubah", sunday["reason"])
     await harness.events("assignment")
-    await harness.wait_until(harness.wait_until_consumed)
+    await harness.wait_until_heard()
     in_verification = (await harness.get("nurlaila", f"/api/verification/requests/{REQUEST}")).json()
     assert in_verification["target_date"] == "2026-12-21"
     reassigned = await harness.post("hasan", f"{HERE}/reassignment", {**REASSIGN, "target_date": "2026-12-20"})

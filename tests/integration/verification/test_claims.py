@@ -52,7 +52,7 @@ async def test_a_claim_is_answered_listed_and_shown(harness: StaffHarness):
     assert [line["claimed_by"] for line in await items(harness)] == ["nurlaila", None]
     assert [line["id"] for line in await items(harness, claimed_by="nurlaila")] == [REQUEST]
     assert (await harness.get("samsul", HERE)).json()["claimed_by_name"] == "Nurlaila Ibarat"
-    await harness.wait_until(harness.wait_until_consumed)
+    await harness.wait_until_heard()
     head = (await harness.get("hasan", f"/api/assignment/requests/{REQUEST}")).json()
     assert head["claimed_by_name"] == "Nurlaila Ibarat"
 
@@ -178,10 +178,10 @@ async def test_notes_are_written_on_the_pages_of_officers_and_heads(harness: Sta
     empty = await press(harness, "nurlaila", "note", text=" ")
     assert (empty.status_code, 'id="text-e"' in empty.text) == (422, True)
     assert (await press(harness, "nurlaila", "note", text="Surat baru <menyusul>.")).status_code == 303
-    await harness.wait_until(harness.wait_until_consumed)
+    await harness.wait_until_heard()
     head = await press(harness, "hasan", "note", f"/penugasan/{REQUEST}/catatan", text="Setuju ditunggu.")
     assert (head.status_code, head.headers["location"]) == (303, f"/penugasan/{REQUEST}#notes")
-    await harness.wait_until(harness.wait_until_consumed)
+    await harness.wait_until_heard()
     for who, address in (("nurlaila", PAGE), ("hasan", f"/penugasan/{REQUEST}")):
         seen = await page_text(harness, who, address)
         assert "Hasan Umpama Setuju ditunggu." in seen

@@ -31,7 +31,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
 async def done(harness: StaffHarness, who: str, path: str, json: Any = None) -> None:
     answer = await harness.post(who, path, json)
     assert answer.status_code == 200, answer.text
-    await harness.wait_until(harness.wait_until_consumed)
+    await harness.wait_until_heard()
 
 
 async def test_applicants_never_see_a_note(harness: StaffHarness, tmp_path: Path):

@@ -108,6 +108,15 @@ class StaffHarness:
     async def wait_until_consumed(self) -> bool:
         return not any([await self.platform.log.lag(name) for name in self.services])
 
+    async def wait_until_heard(self) -> None:
+        """Wait until the services have published what they saved, and consumed what the others published."""
+
+        async def heard() -> bool:
+            waiting = [service.runtime.relay._waiting for service in self.services.values()]
+            return not any(waiting) and await self.wait_until_consumed()
+
+        await self.wait_until(heard)
+
     async def wait_for_status(self, service: str, status: str, subject: str = REQUEST) -> None:
         """Wait until this service has the request in this status."""
 
