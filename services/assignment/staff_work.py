@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from services.assignment.domain.commands import ReassignLead
 from services.assignment.domain.decisions import ASSIGNED_STATUSES
@@ -31,16 +30,10 @@ class LeadWork:
 
     async def open_work(self, username: str) -> Sequence[OpenWork]:
         query = find_requests(lead=username, status=ASSIGNED_STATUSES, open_only=True, limit=PAGE_SIZE)
-        found: list[OpenWork] = []
-        while True:
-            page = await self._executor.find(query)
-            found += [
-                OpenWork(one.id, one.state.number, subject(one.state), one.state.status.value, self.role)
-                for one in page.items
-            ]
-            if page.next is None:
-                return found
-            query = replace(query, after=page.next)
+        return [
+            OpenWork(one.id, one.state.number, subject(one.state), one.state.status.value, self.role)
+            async for one in self._executor.find_all(query)
+        ]
 
     async def hand_over(self, work: OpenWork, successor: Staff | None, by: Staff, reason: str) -> None:
         if successor is None:

@@ -111,14 +111,9 @@ async def _matching_requests(
         yield resumed, after.newest
     key: tuple[Scalar, str] | None = (after.newest, after.request) if after else None
     where: dict[str, Scalar | tuple[Scalar, ...]] = {status: 1} if status else {}
-    while True:
-        query = RecordQuery("newest", where=where, search=words, after=key, limit=PAGE_SIZE, descending=True)
-        page = await executor.find(query)
-        for loaded in page.items:
-            yield loaded, newest(loaded.state)
-        if page.next is None:
-            return
-        key = page.next
+    query = RecordQuery("newest", where=where, search=words, after=key, limit=PAGE_SIZE, descending=True)
+    async for loaded in executor.find_all(query):
+        yield loaded, newest(loaded.state)
 
 
 def _messages_after(loaded: Loaded[State], after: MessageCursor | None) -> Iterator[Message]:

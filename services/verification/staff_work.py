@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from services.verification.domain.commands import ClaimCommand, ClaimRequest, ReleaseClaim
 from services.verification.domain.state import State
@@ -31,16 +30,10 @@ class ClaimedWork:
 
     async def open_work(self, username: str) -> Sequence[OpenWork]:
         query = find_requests(claimed_by=username, status=Status.SUBMITTED, open_only=True, limit=PAGE_SIZE)
-        found: list[OpenWork] = []
-        while True:
-            page = await self._executor.find(query)
-            found += [
-                OpenWork(one.id, one.state.number, subject(one.state), one.state.status.value, self.role)
-                for one in page.items
-            ]
-            if page.next is None:
-                return found
-            query = replace(query, after=page.next)
+        return [
+            OpenWork(one.id, one.state.number, subject(one.state), one.state.status.value, self.role)
+            async for one in self._executor.find_all(query)
+        ]
 
     async def hand_over(self, work: OpenWork, successor: Staff | None, by: Staff, _reason: str) -> None:
         command: ClaimCommand = ClaimRequest(by, successor, replace=True) if successor else ReleaseClaim(by)

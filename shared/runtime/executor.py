@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -258,6 +258,16 @@ class Executor(Generic[State]):
             page.keys[-1] if page.keys and page.has_next else None,
             page.keys[0] if page.keys and page.has_previous else None,
         )
+
+    async def find_all(self, query: RecordQuery) -> AsyncIterator[Loaded[State]]:
+        """Yield all requests from the start of the query on, reading pages of its limit."""
+        while True:
+            page = await self.find(query)
+            for loaded in page.items:
+                yield loaded
+            if page.next is None:
+                return
+            query = replace(query, after=page.next)
 
     async def count(self, query: RecordQuery) -> int:
         """Count the requests that match a query."""

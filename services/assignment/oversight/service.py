@@ -127,14 +127,8 @@ class OversightService:
     async def _states(self, column: str, period: Period, scope: Scope | None) -> AsyncIterator[State]:
         """Yield the states with a time in the period in this column, oldest first."""
         after: tuple[Scalar, str] = (sortable_time(period.begin), "")
-        end = sortable_time(period.end)
-        while True:
+        query = RecordQuery(column, below={column: sortable_time(period.end)}, after=after, limit=PAGE_SIZE)
+        async for loaded in self._executor.find_all(query):
             # The scope is tested here, so that the index of the time is read and no other.
-            query = RecordQuery(column, below={column: end}, after=after, limit=PAGE_SIZE)
-            found = await self._executor.find(query)
-            for loaded in found.items:
-                if scope is None or loaded.state.scope is scope:
-                    yield loaded.state
-            if found.next is None:
-                return
-            after = found.next
+            if scope is None or loaded.state.scope is scope:
+                yield loaded.state

@@ -84,14 +84,9 @@ async def export_requests(
 async def _request_rows(
     executor: Executor[State], query: RecordQuery, to_item: Callable[[Loaded[State]], Mapping[str, Any]]
 ) -> AsyncIterator[Row]:
-    while True:
-        page = await executor.find(query)
-        for loaded in page.items:
-            item = to_item(loaded)
-            yield ["" if item[name] in (None, "") else write(item[name]) for name, write in REQUEST_FIELDS.items()]
-        if page.next is None:
-            return
-        query = replace(query, after=page.next)
+    async for loaded in executor.find_all(query):
+        item = to_item(loaded)
+        yield ["" if item[name] in (None, "") else write(item[name]) for name, write in REQUEST_FIELDS.items()]
 
 
 async def export(kind: ExportKind, name: str, heads: Row, rows: AsyncIterator[Row]) -> StreamingResponse:
