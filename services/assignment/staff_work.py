@@ -1,11 +1,11 @@
-"""The requests that a lead has not handed over yet, and their new lead when the person leaves or loses the role."""
+"""The requests of a lead until the handover is confirmed, and their new lead when the person leaves or loses the role."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from services.assignment.domain.commands import ReassignLead
-from services.assignment.domain.decisions import ASSIGNED_STATUSES
+from services.assignment.domain.decisions import LEAD_STATUSES
 from services.assignment.domain.state import State
 from services.assignment.projections import find_requests
 from shared.clock import random_id
@@ -29,7 +29,7 @@ class LeadWork:
         self._executor = executor
 
     async def open_work(self, username: str) -> Sequence[OpenWork]:
-        query = find_requests(lead=username, status=ASSIGNED_STATUSES, open_only=True, limit=PAGE_SIZE)
+        query = find_requests(lead=username, status=LEAD_STATUSES, open_only=True, limit=PAGE_SIZE)
         return [
             OpenWork(one.id, one.state.number, subject(one.state), one.state.status.value, self.role)
             async for one in self._executor.find_all(query)
@@ -39,7 +39,7 @@ class LeadWork:
         if successor is None:
             raise ValueError("the work of a lead needs a successor")
         try:
-            command = ReassignLead(by, successor, reason)
+            command = ReassignLead(by, successor, reason, lead_leaves=True)
             await self._executor.execute(work.id, command, CommandKey(random_id(), digest=""))
         except Refusal:
-            return  # handed over, withdrawn or reassigned meanwhile
+            return  # confirmed, withdrawn or reassigned meanwhile

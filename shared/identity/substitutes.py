@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
@@ -26,6 +26,8 @@ MAX_DAYS = 366
 """The longest substitution; a longer absence is entered again."""
 HISTORY_DAYS = 366
 """Ended substitutions are removed after this time."""
+MAX_REMOVED = 100
+"""How many substitutions that were ended by hand are kept, so that a repeated call does not add one again."""
 MAX_ATTEMPTS = 10
 
 
@@ -93,6 +95,15 @@ class Capacity:
         return f"{substitute} ({self.kind.prefix} {self.name})"
 
 
+@dataclass(frozen=True, slots=True)
+class _Register:
+    """What is stored: the substitutions, and those that were ended by hand."""
+
+    items: tuple[Substitution, ...] = ()
+    removed: tuple[Substitution, ...] = ()
+    version: int = 0
+
+
 class SubstituteRegister:
     """Records substitutions, and says who acts for whom today."""
 
@@ -111,17 +122,17 @@ class SubstituteRegister:
         """
         day, accounts = today(self._clock()), {one.username: one for one in await self._accounts.accounts()}
         for _ in range(MAX_ATTEMPTS):
-            stored, version = await self._load()
-            if same := next((one for one in stored if one.id == added.id), None):
+            stored = await self._load()
+            if same := next((one for one in (*stored.items, *stored.removed) if one.id == added.id), None):
                 if same != added:
                     raise IdempotencyKeyReused(added.id)
                 return same
             _check(added, accounts, day)
-            if other := next((one for one in stored if one.overlaps(added)), None):
+            if other := next((one for one in stored.items if one.overlaps(added)), None):
                 name = accounts[other.substitute].name if other.substitute in accounts else other.substitute
                 raise SubstitutionRefused("substitute", "overlapping", name=name, day=other.last_day)
-            kept = [one for one in stored if (day - one.last_day).days <= HISTORY_DAYS]
-            if await self._save([*kept, added], version):
+            kept = tuple(one for one in stored.items if (day - one.last_day).days <= HISTORY_DAYS)
+            if await self._save(replace(stored, items=(*kept, added))):
                 logger.info("%s stands in for %s by %s", added.substitute, added.username or added.role, added.by)
                 return added
         raise EntryConflict(COLLECTION)
@@ -129,11 +140,12 @@ class SubstituteRegister:
     async def remove(self, substitution_id: str, by: str) -> bool:
         """End a substitution at once; False if there is none with this id."""
         for _ in range(MAX_ATTEMPTS):
-            stored, version = await self._load()
-            kept = [one for one in stored if one.id != substitution_id]
-            if len(kept) == len(stored):
+            stored = await self._load()
+            ended = tuple(one for one in stored.items if one.id == substitution_id)
+            if not ended:
                 return False
-            if await self._save(kept, version):
+            kept = tuple(one for one in stored.items if one.id != substitution_id)
+            if await self._save(replace(stored, items=kept, removed=(*stored.removed, *ended)[-MAX_REMOVED:])):
                 logger.info("substitution %s ended by %s", substitution_id, by)
                 return True
         raise EntryConflict(COLLECTION)
@@ -172,18 +184,20 @@ class SubstituteRegister:
         return sorted((one for one in await self._stored() if one.is_active(day)), key=_order)
 
     async def _stored(self) -> Sequence[Substitution]:
-        return (await self._load())[0]
+        return (await self._load()).items
 
-    async def _load(self) -> tuple[list[Substitution], int]:
+    async def _load(self) -> _Register:
         entry = await self._office.get(COLLECTION, KEY)
-        return ([_from_json(item) for item in entry.body["items"]], entry.version) if entry else ([], 0)
+        if entry is None:
+            return _Register()
+        items, removed = entry.body["items"], entry.body.get("removed", [])
+        return _Register(tuple(map(_from_json, items)), tuple(map(_from_json, removed)), entry.version)
 
-    async def _save(self, substitutions: Sequence[Substitution], version: int) -> bool:
-        """Replace the stored substitutions if they still have this version."""
+    async def _save(self, changed: _Register) -> bool:
+        """Replace what is stored if it still has this version."""
+        body = {"items": list(map(_to_json, changed.items)), "removed": list(map(_to_json, changed.removed))}
         try:
-            await self._office.put(
-                COLLECTION, KEY, {"items": [_to_json(one) for one in substitutions]}, expected=version
-            )
+            await self._office.put(COLLECTION, KEY, body, expected=changed.version)
         except EntryConflict:
             return False
         return True

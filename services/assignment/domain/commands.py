@@ -27,12 +27,16 @@ class AssignLead:
 
 @dataclass(frozen=True, slots=True)
 class ReassignLead:
-    """Replace the lead; without a `target_date` the target stays."""
+    """Replace the lead; without a `target_date` the target stays.
+
+    Of a lead who leaves, also what is delivered goes to another one, who answers an objection of the applicant.
+    """
 
     by: Staff
     lead: Staff
     reason: str
     target_date: date | None = None
+    lead_leaves: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ from shared.runtime.conflict import conflict
 from shared.runtime.decider import Refusal
 
 ASSIGNED_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD)
+LEAD_STATUSES = (*ASSIGNED_STATUSES, Status.DELIVERED)
+"""The statuses in which a request needs its lead: an objection brings back what is delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def _assign(state: State, command: AssignLead, day: date) -> LeadAssigned:
 
 
 def _reassign(state: State, command: ReassignLead, day: date) -> LeadReassigned:
-    if state.lead is None or state.target_date is None or state.status not in ASSIGNED_STATUSES:
+    statuses = LEAD_STATUSES if command.lead_leaves else ASSIGNED_STATUSES
+    if state.lead is None or state.target_date is None or state.status not in statuses:
         raise conflict(state.status, state.history)
     if command.lead.username == state.lead.username:
         raise Refusal("same_lead", lead=state.lead.name)

@@ -28,6 +28,11 @@ class Period:
         return _midnight(self.last + timedelta(days=1))
 
     @property
+    def whole_months(self) -> Period:
+        """The months of these days."""
+        return Period(self.first.replace(day=1), month_of(self.last).last)
+
+    @property
     def label(self) -> str:
         """`2026`, `November 2026`, `Juli 2026 sampai September 2026` or `1 Juli 2026 sampai 30 September 2026`."""
         if self == year_of(self.first):

@@ -53,7 +53,11 @@ class OversightService:
         return today(self._platform.clock())
 
     async def survey_report(self, period: Period, scope: Scope | None = None) -> SurveyReport:
-        """Return the satisfaction report of a period; of very many answers, those of the last minutes may be missing."""
+        """Return the satisfaction report of the months of a period; of very many answers, those of the last minutes may be missing.
+
+        A report of single days would show who answered: everybody sees on which day a request was completed.
+        """
+        period = period.whole_months
         if await self._count_answers(period) > MAX_ANSWERS_READ:
             sums, comments = await self._stored_sums(period, scope), await self._newest_comments(period, scope)
         else:

@@ -8,7 +8,7 @@ from services.notification.domain import applicant_emails, staff_emails
 from services.notification.domain.emails import Parameters
 from shared.contracts import assignment, intake, verification
 from shared.contracts.facts import Fact, Staff, Verdict
-from shared.contracts.lifecycle import Lifecycle
+from shared.contracts.lifecycle import Lifecycle, Status
 
 APPLICANT, NEW_CONTACT = "applicant", "contact:new"
 OFFICERS = "role:officer"
@@ -57,7 +57,10 @@ def emails_for(lifecycle: Lifecycle, lead: Staff | None, rejected_by: Staff | No
         return _withdrawal_emails(lifecycle, lead, rejected_by, fact.reason)
     if lifecycle.rejected:
         return [_to_staff(decided_by, staff_emails.StaffRejectedEmail(reason=""))] if decided_by else []
-    return [] if lifecycle.expired else _emails_for(fact, lead)
+    emails = [] if lifecycle.expired else _emails_for(fact, lead)
+    if lifecycle.status is Status.DELIVERED and isinstance(fact, assignment.LeadReassigned):
+        return [email for email in emails if email.to != APPLICANT]  # who waits for a confirmation, not for work
+    return emails
 
 
 def _withdrawal_emails(

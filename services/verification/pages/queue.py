@@ -214,12 +214,18 @@ def list_links(query: QueuePageQuery) -> ListLinks:
     return ListLinks(QUEUE_PATH, parameters, query.sort, bare=f"status={Status.SUBMITTED.value}")
 
 
-def list_suffix(query: QueuePageQuery) -> str:
-    """Return what the address of a request ends with that was opened from this list, "" for the queue itself."""
+def list_parameters(query: QueuePageQuery) -> tuple[tuple[str, str], ...]:
+    """Return the parameters of the address of a request that was opened from this list, none for the queue itself."""
     links = list_links(query)
     if not links.sort and not any(links.parameters.values()):
-        return ""
-    return f"?{urlencode({LIST_PARAMETER: links.url().partition('?')[2]})}"
+        return ()
+    return ((LIST_PARAMETER, links.url().partition("?")[2]),)
+
+
+def list_suffix(query: QueuePageQuery) -> str:
+    """Return what the address of a request ends with that was opened from this list, "" for the queue itself."""
+    parameters = list_parameters(query)
+    return f"?{urlencode(parameters)}" if parameters else ""
 
 
 def parse_list(request: Request) -> QueuePageQuery:

@@ -23,7 +23,7 @@ from services.verification.pages.checklist import (
     has_input,
     parse_decision,
 )
-from services.verification.pages.queue import list_links, list_query, list_suffix, parse_list
+from services.verification.pages.queue import list_links, list_parameters, list_query, list_suffix, parse_list
 from services.verification.pages.team import team_context
 from services.verification.presenters import present_request, viewer_documents
 from services.verification.schemas import RecommendationBody
@@ -97,7 +97,8 @@ class ChecklistPage(RequestPage):
         loaded = await self._verification.get_request(self._request_id)
         state, opened_from = loaded.state, parse_list(self._request)
         previews, documents = self._verification.previews, viewer_documents(state)
-        viewer = await build_viewer(previews, documents, self._paths(), requested_state(self._request, posted))
+        shown = replace(requested_state(self._request, posted), others=list_parameters(opened_from))
+        viewer = await build_viewer(previews, documents, self._paths(), shown)
         filled = has_input(posted)
         posted = self._with_conflict(loaded, posted) if filled else replace(posted, texts={})
         is_conflict = posted.problem is not None and "current" in posted.problem.extra

@@ -11,6 +11,7 @@ from services.verification.domain.commands import AddNote, ReleaseClaim
 from services.verification.domain.state import State
 from services.verification.errors import TEXTS
 from services.verification.pages import QUEUE_PATH, templates
+from services.verification.pages.queue import list_suffix, parse_list
 from services.verification.presenters import present_request
 from services.verification.schemas import ClaimBody
 from services.verification.service import VerificationService
@@ -53,6 +54,7 @@ class TeamPage:
             "team_page.html",
             posted=posted,
             request=present_request(loaded, self._verification.today(), self._verification.rules),
+            from_list=list_suffix(parse_list(self._request)),
             waiting={QUEUE_PATH: await self._verification.count_submitted()},
             **await team_context(self._verification, loaded, self._officer),
         )
@@ -73,7 +75,7 @@ class TeamPage:
                 await verification.execute(self._context, self._request_id, command, claim)
             case _:
                 return await self.show(posted)
-        return see_other(f"{QUEUE_PATH}/{self._request_id}#tim")
+        return see_other(f"{QUEUE_PATH}/{self._request_id}{list_suffix(parse_list(self._request))}#tim")
 
 
 add_form_page(router, f"/{{request_id}}{TEAM_PATH}", TeamPage, require_officer)

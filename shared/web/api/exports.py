@@ -10,8 +10,10 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, Literal, TypeVar
+from weakref import WeakSet
 
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.format import Format
@@ -32,6 +34,9 @@ Row = Sequence[object]
 State = TypeVar("State")
 
 PAGE_SIZE = 200
+MAX_CONCURRENT_EXPORTS = 8
+"""Lists that a process writes at a time; each of them reads the store as fast as its client takes the file."""
+RETRY_SECONDS = 30
 CHUNK_BYTES = 64 * 1024
 SHEET_ROWS = 1_000_000
 """Rows of a sheet below its heads; the format has 1,048,576, and the library silently leaves out what follows."""
@@ -75,7 +80,7 @@ async def export_requests(
     executor: Executor[State],
     query: RecordQuery,
     to_item: Callable[[Loaded[State]], Mapping[str, Any]],
-) -> StreamingResponse:
+) -> ExportResponse:
     """Return a whole list of requests as a file; cursors and limit of the query are ignored."""
     rows = _request_rows(executor, replace(query, after=None, before=None, limit=PAGE_SIZE), to_item)
     return await export(kind, "permohonan", [_texts[name] for name in REQUEST_FIELDS], rows)
@@ -89,11 +94,45 @@ async def _request_rows(
         yield ["" if item[name] in (None, "") else write(item[name]) for name, write in REQUEST_FIELDS.items()]
 
 
-async def export(kind: ExportKind, name: str, heads: Row, rows: AsyncIterator[Row]) -> StreamingResponse:
-    """Return rows as a file to download."""
-    content = _csv(heads, rows) if kind == "csv" else _read_and_close(await _write_workbook(heads, rows))
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"', "X-Content-Type-Options": "nosniff"}
-    return StreamingResponse(content, headers=headers, media_type=MEDIA_TYPES[kind])
+class _RunningExport:
+    """An export that counts until its response has been sent, or nobody holds it any more."""
+
+
+_running: WeakSet[_RunningExport] = WeakSet()
+
+
+def _start_export() -> _RunningExport:
+    if len(_running) >= MAX_CONCURRENT_EXPORTS:
+        raise Problem(503, _texts.too_many, headers={"Retry-After": str(RETRY_SECONDS)})
+    running = _RunningExport()
+    _running.add(running)
+    return running
+
+
+class ExportResponse(StreamingResponse):
+    """The file of a running export."""
+
+    def __init__(self, content: AsyncIterator[bytes], running: _RunningExport, kind: ExportKind, name: str) -> None:
+        headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"', "X-Content-Type-Options": "nosniff"}
+        super().__init__(content, headers=headers, media_type=MEDIA_TYPES[kind])
+        self._running_export = running
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            _running.discard(self._running_export)
+
+
+async def export(kind: ExportKind, name: str, heads: Row, rows: AsyncIterator[Row]) -> ExportResponse:
+    """Return rows as a file to download. Raises Problem 503 while too many others are written, or without room for it."""
+    running = _start_export()
+    try:
+        content = _csv(heads, rows) if kind == "csv" else _read_and_close(await _write_workbook(heads, rows))
+    except BaseException:
+        _running.discard(running)
+        raise
+    return ExportResponse(content, running, kind, name)
 
 
 async def _csv(heads: Row, rows: AsyncIterator[Row]) -> AsyncIterator[bytes]:
@@ -131,11 +170,13 @@ async def _write_workbook_in(folder: str, heads: Row, rows: AsyncIterator[Row]) 
         book = Workbook(file, {**WORKBOOK_OPTIONS, "tmpdir": folder})
         bold = book.add_format({"bold": True})
         sheet, number = _add_sheet(book, heads, bold), 0
-        async for row in rows:
-            if number == SHEET_ROWS:
-                sheet, number = _add_sheet(book, heads, bold), 0
-            number += 1
-            _write_row(sheet, number, row)
+        async for batch in _batches(rows):
+            while batch:
+                if number == SHEET_ROWS:
+                    sheet, number = _add_sheet(book, heads, bold), 0
+                fitting, batch = batch[: SHEET_ROWS - number], batch[SHEET_ROWS - number :]
+                await asyncio.to_thread(_write_rows, sheet, number + 1, fitting)
+                number += len(fitting)
         await asyncio.to_thread(book.close)
     except BaseException:
         file.close()
@@ -148,6 +189,22 @@ def _add_sheet(book: Workbook, heads: Row, bold: Format) -> Worksheet:
     sheet = book.add_worksheet()
     sheet.write_row(0, 0, heads, bold)
     return sheet
+
+
+async def _batches(rows: AsyncIterator[Row]) -> AsyncIterator[list[Row]]:
+    batch: list[Row] = []
+    async for row in rows:
+        batch.append(row)
+        if len(batch) >= PAGE_SIZE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _write_rows(sheet: Worksheet, first: int, rows: Sequence[Row]) -> None:
+    for number, row in enumerate(rows, first):
+        _write_row(sheet, number, row)
 
 
 def _write_row(sheet: Worksheet, number: int, row: Row) -> None:

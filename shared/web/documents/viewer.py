@@ -34,13 +34,17 @@ _MAX_NUMBER_LENGTH = 6
 
 @dataclass(frozen=True, slots=True)
 class ViewerState:
-    """What the viewer shows: a document's page, `rotation` degrees clockwise; `zoom` in percent, or FULL_WIDTH."""
+    """What the viewer shows: a document's page, `rotation` degrees clockwise; `zoom` in percent, or FULL_WIDTH.
+
+    `others` are parameters of the page around it, which its links keep.
+    """
 
     document: str = ""
     page: int = 1
     rotation: int = 0
     zoom: int = AUTOMATIC_ZOOM
     compare: bool = True
+    others: tuple[tuple[str, str], ...] = ()
 
     @property
     def fields(self) -> dict[str, str]:
@@ -262,7 +266,7 @@ def _tab(document: DocumentRef, documents: DocumentList, state: ViewerState) -> 
 
 
 def _link(label: str, state: ViewerState, *, current: bool = False, badge: str = "", image: str = "") -> ViewerLink:
-    return ViewerLink(label, f"?{urlencode(state.fields)}", state.button, current, badge, image)
+    return ViewerLink(label, f"?{urlencode([*state.fields.items(), *state.others])}", state.button, current, badge, image)
 
 
 def _file_kind(document: DocumentRef) -> str:

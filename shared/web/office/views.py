@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
@@ -15,7 +15,7 @@ from shared.identity.accounts import Role
 from shared.identity.service import Principal
 from shared.office.port import EntryConflict, OfficeStore
 from shared.runtime.executor import IdempotencyKeyReused
-from shared.web.api.idempotency import CommandContext, command_context
+from shared.web.api.idempotency import CommandContext, command_context, request_digest
 from shared.web.api.openapi import response_content
 from shared.web.api.problems import Problem
 from shared.web.api.validation import FieldError, RequestBody
@@ -28,6 +28,8 @@ from shared.web.views.words import load_words
 API_PATH, PAGE_PATH = "/api/views", "/tampilan"
 COLLECTION = "views"
 MAX_VIEWS, MAX_NAME_LENGTH, MAX_QUERY_LENGTH = 50, 40, 1000
+MAX_REMOVED = 100
+"""How many deleted views of a person are kept, so that a repeated call does not save one again."""
 PARAMETERS = frozenset(
     {"status", "tab", "search", "unit", "scope", "lead", "stage", "claimed_by", "overdue", "from", "to", "sort"}
 )
@@ -88,6 +90,8 @@ class SavedView(BaseModel):
     list: ListName
     query: Query
     default: bool
+    digest: str = ""
+    """Of what it was saved with, which stays when it is renamed."""
 
     @property
     def url(self) -> str:
@@ -114,6 +118,15 @@ class ViewsResponse(BaseModel):
     previous: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _StoredViews:
+    """What is stored of one person: the views, and those that were deleted."""
+
+    items: tuple[SavedView, ...] = ()
+    removed: tuple[SavedView, ...] = ()
+    version: int = 0
+
+
 class SavedViews:
     """The views of one person in the office store."""
 
@@ -122,69 +135,83 @@ class SavedViews:
 
     async def all(self) -> list[SavedView]:
         """All views by list and name."""
-        return sorted((await self._load())[0], key=lambda view: (view.list, view.name.lower(), view.id))
+        return sorted((await self._load()).items, key=lambda view: (view.list, view.name.lower(), view.id))
 
     async def of_list(self, name: ListName) -> list[SavedView]:
         return [view for view in await self.all() if view.list is name]
 
     async def add(self, added: SavedView) -> SavedView:
-        """Store a view and return it, as a repeat with the same id does. Raises IdempotencyKeyReused, Problem 409 and 422."""
+        """Store a view and return it, as a repeat with the same id does, even after it was deleted.
 
-        def change(views: list[SavedView]) -> list[SavedView]:
-            if same := next((view for view in views if view.id == added.id), None):
-                if (same.name, same.list, same.query) != (added.name, added.list, added.query):
+        Raises IdempotencyKeyReused, Problem 409 and 422.
+        """
+
+        def change(stored: _StoredViews) -> _StoredViews:
+            if same := next((view for view in (*stored.items, *stored.removed) if view.id == added.id), None):
+                if (same.digest or _digest(same)) != added.digest:
                     raise IdempotencyKeyReused(added.id)
-                return views
-            if len(views) >= MAX_VIEWS:
+                return stored
+            if len(stored.items) >= MAX_VIEWS:
                 raise _refused(422, "name", TEXTS.too_many.format(count=MAX_VIEWS))
-            return _with(views, added)
+            return replace(stored, items=_with(stored.items, added))
 
-        return next(view for view in await self._change(change) if view.id == added.id)
+        changed = await self._change(change)
+        return next(view for view in (*changed.items, *changed.removed) if view.id == added.id)
 
     async def update(self, view_id: str, update: ViewUpdate) -> SavedView:
         """Rename a view, or make it the default one of its list. Raises Problem 404, 409."""
 
-        def change(views: list[SavedView]) -> list[SavedView]:
-            view = _find(views, view_id)
-            others = [other for other in views if other.id != view_id]
+        def change(stored: _StoredViews) -> _StoredViews:
+            view = _find(stored.items, view_id)
+            others = [other for other in stored.items if other.id != view_id]
             values = {name: value for name, value in update.model_dump().items() if value is not None}
-            return _with(others, view.model_copy(update=values))
+            return replace(stored, items=_with(others, view.model_copy(update=values)))
 
-        return _find(await self._change(change), view_id)
+        return _find((await self._change(change)).items, view_id)
 
     async def remove(self, view_id: str) -> None:
         """Remove a view. Raises Problem 404."""
 
-        def change(views: list[SavedView]) -> list[SavedView]:
-            removed = _find(views, view_id)
-            return [view for view in views if view is not removed]
+        def change(stored: _StoredViews) -> _StoredViews:
+            removed = _find(stored.items, view_id)
+            items = tuple(view for view in stored.items if view is not removed)
+            return replace(stored, items=items, removed=(*stored.removed, removed)[-MAX_REMOVED:])
 
         await self._change(change)
 
-    async def _change(self, change: Callable[[list[SavedView]], list[SavedView]]) -> list[SavedView]:
+    async def _change(self, change: Callable[[_StoredViews], _StoredViews]) -> _StoredViews:
         while True:
-            views, version = await self._load()
-            changed = change(views)
+            changed = change(await self._load())
+            items, removed = (
+                [view.model_dump(mode="json") for view in views] for views in (changed.items, changed.removed)
+            )
             try:
-                items = [view.model_dump(mode="json") for view in changed]
-                await self._office.put(COLLECTION, self._username, {"items": items}, expected=version)
+                body = {"items": items, "removed": removed}
+                await self._office.put(COLLECTION, self._username, body, expected=changed.version)
             except EntryConflict:
                 continue
             return changed
 
-    async def _load(self) -> tuple[list[SavedView], int]:
+    async def _load(self) -> _StoredViews:
         entry = await self._office.get(COLLECTION, self._username)
-        return ([SavedView(**item) for item in entry.body["items"]], entry.version) if entry else ([], 0)
+        if entry is None:
+            return _StoredViews()
+        items, removed = ([SavedView(**item) for item in entry.body.get(name, ())] for name in ("items", "removed"))
+        return _StoredViews(tuple(items), tuple(removed), entry.version)
 
 
-def _with(views: Sequence[SavedView], added: SavedView) -> list[SavedView]:
+def _with(views: Sequence[SavedView], added: SavedView) -> tuple[SavedView, ...]:
     """Return the views with another one, whose name is the only one of its list; a default one takes the place of the other."""
     siblings = [view for view in views if view.list is added.list]
     if any(view.name.lower() == added.name.lower() for view in siblings):
         raise _refused(409, "name", TEXTS.taken.format(name=added.name))
     if added.default:
         views = [view.model_copy(update={"default": False}) if view in siblings else view for view in views]
-    return [*views, added]
+    return (*views, added)
+
+
+def _digest(view: ViewBody | SavedView) -> str:
+    return request_digest(view.name, view.list, view.query)
 
 
 def _find(views: Sequence[SavedView], view_id: str) -> SavedView:
@@ -234,7 +261,7 @@ async def add_view(request: Request, staff: Principal, body: ViewBody, context: 
     """Save a view of the signed-in person. Raises Problem 403 for a list of another role, 409, 422; IdempotencyKeyReused."""
     if not staff.has_role(LIST_ROLES[body.list]):
         raise Problem(403, TEXTS.other_list)
-    view = SavedView(id=context.command_key(staff.username, "").id, **body.model_dump())
+    view = SavedView(id=context.command_key(staff.username, "").id, digest=_digest(body), **body.model_dump())
     return await views_of(request, staff).add(view)
 
 

@@ -61,6 +61,9 @@ async def test_the_report_has_means_index_and_comments_of_the_period_and_scope(h
     assert (data["n"], data["ikm"], data["band"]) == (1, 80.56, "B")
     late = await report(harness, **{"from": str(day), "to": str(day)})
     assert (late["n"], late["ikm"], late["band"]) == (1, 75.0, "C")  # 27 / 9 x 25
+    # Whole months, because the answer of a single day could be that of a known request.
+    assert (late["from"], late["to"]) == ("2026-12-01", "2026-12-31")
+    assert late == await report(harness, **{"from": "2026-12-01", "to": "2026-12-01"})
     none = await report(harness, **{"from": "2025-01-01"})
     assert (none["n"], none["ikm"], none["band"], none["comments"]) == (0, None, None, [])
     assert {element["mean"] for element in none["elements"]} == {None}

@@ -14,7 +14,7 @@ from tests.support.domain.given_when_then import REQUEST
 from tests.support.services.assignment_pages import API, advance_to, error_beside, visible_text
 from tests.support.services.form_browser import browser
 from tests.support.services.services_harness import services_harness, wait_for_email
-from tests.support.services.staff_harness import OTHER, StaffHarness
+from tests.support.services.staff_harness import OTHER, StaffHarness, pdf
 
 NAMES = ("verification", "assignment", "notification")
 VERIFICATION = "/api/verification/requests"
@@ -28,7 +28,10 @@ async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
 
 async def test_a_lead_is_deactivated_with_a_successor_only(harness: StaffHarness):
     await advance_to(harness, "in_progress")
-    await advance_to(harness, "assigned", subject=OTHER, number="INT-2026-000002")
+    await advance_to(harness, "in_progress", subject=OTHER, number="INT-2026-000002")
+    files = [("documents", ("laporan.pdf", pdf()))]
+    done = await harness.post("dewi", f"{API}/{OTHER}/completion", data={"summary": "Selesai."}, files=files)
+    assert done.json()["status"] == "delivered"
     refused = await harness.call("admin", "PATCH", "/api/staff/dewi", json={"active": False})
     assert (refused.status_code, refused.json()["code"]) == (409, "open_work")
     assert (
@@ -36,7 +39,7 @@ async def test_a_lead_is_deactivated_with_a_successor_only(harness: StaffHarness
     )
     assert [(one["number"], one["status"], one["role"]) for one in refused.json()["open_work"]] == [
         ("INT-2026-000001", "in_progress", "technical"),
-        ("INT-2026-000002", "assigned", "technical"),
+        ("INT-2026-000002", "delivered", "technical"),
     ]
     assert refused.json()["open_work"][0]["subject"] == "Data trayek dihubungkan ke portal data."
     for unsuitable in ("hasan", "dewi", "siapa"):

@@ -73,6 +73,11 @@ async def test_a_substitute_is_recorded_once_listed_and_ended(harness: StaffHarn
     ended = await harness.call("admin", "DELETE", f"{PATH}/{first.json()['id']}")
     assert (ended.status_code, ended.json()) == (200, {})
     assert (await harness.get("admin", PATH)).json()["items"] == []
+    # A repeated call gets its first answer, and nobody stands in again.
+    repeated = await harness.post("halima", PATH, FOR_HASAN, key="once")
+    assert (repeated.status_code, repeated.json()) == (201, first.json())
+    assert (await harness.get("admin", PATH)).json()["items"] == []
+    assert (await harness.post("halima", PATH, FOR_HASAN)).json()["id"] != first.json()["id"]
     assert (await harness.call("admin", "DELETE", f"{PATH}/{first.json()['id']}")).status_code == 404
     assert (await harness.post("nurlaila", PATH, FOR_HASAN)).status_code == 403
 

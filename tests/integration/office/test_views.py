@@ -57,6 +57,10 @@ async def test_views_are_saved_renamed_and_deleted_for_one_person(harness: Staff
         assert (await harness.call("samsul", method, address, **options)).status_code == 404
     assert (await harness.call("nurlaila", "PATCH", address, json={"name": "Data"})).status_code == 409
     assert (await harness.call("nurlaila", "DELETE", address)).status_code == 200
+    # A repeated call gets its first answer, and saves nothing again.
+    repeated = await harness.post("nurlaila", PATH, LATE, key="once")
+    assert (repeated.status_code, repeated.json()["id"]) == (201, first.json()["id"])
+    assert (await harness.post("nurlaila", PATH, {**LATE, "name": "Lain"}, key="once")).status_code == 422
     assert [one["id"] for one in (await harness.get("nurlaila", PATH)).json()["items"]] == [second["id"]]
     for wrong, status in (
         ({"list": "assignment"}, 403),

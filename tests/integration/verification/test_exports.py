@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import tempfile
@@ -113,6 +114,31 @@ async def test_a_workbook_that_breaks_off_leaves_no_temporary_files(
     monkeypatch.setattr(Executor, "find", break_off)
     assert (await harness.get("nurlaila", "/api/verification/requests.xlsx")).status_code == 503
     assert list(temporary.iterdir()) == []
+
+
+async def test_a_process_writes_a_few_lists_at_a_time(harness: StaffHarness, monkeypatch: pytest.MonkeyPatch):
+    await submit(harness, 1)
+    monkeypatch.setattr("shared.web.api.exports.MAX_CONCURRENT_EXPORTS", 2)
+    find, started, resume = Executor.find, 0, asyncio.Event()
+
+    async def wait(executor: Executor[Any], query: RecordQuery) -> Any:
+        nonlocal started
+        started += 1
+        await resume.wait()
+        return await find(executor, query)
+
+    monkeypatch.setattr(Executor, "find", wait)
+    paths = [f"/api/verification/requests.{kind}" for kind in ("csv", "xlsx")]
+    running = [asyncio.create_task(harness.get("nurlaila", path)) for path in paths]
+    async with asyncio.timeout(30):
+        while started < 2:
+            await asyncio.sleep(0)
+    refused = await harness.get("nurlaila", paths[0])
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+    assert refused.json()["detail"] == "Sedang banyak daftar yang disusun. Coba unduh lagi setengah menit lagi."
+    resume.set()
+    assert [(await answer).status_code for answer in running] == [200, 200]
+    assert (await harness.get("nurlaila", paths[1])).status_code == 200
 
 
 async def test_a_page_offers_its_list_as_a_file(harness: StaffHarness):

@@ -188,6 +188,18 @@ def test_a_lead_is_replaced_and_the_target_stays(before: tuple[Fact, ...]):
     ]
 
 
+def test_what_is_delivered_gets_another_lead_only_when_the_lead_leaves():
+    assert refusal(REASSIGN, *DELIVERED) == "moved_on"
+    leaves = replace(REASSIGN, lead_leaves=True)
+    [fact] = decided(leaves, *DELIVERED)
+    state = state_after(*DELIVERED, fact)
+    assert (state.status, state.lead, state.target_date) == (Status.DELIVERED, RONAL, TARGET)
+    again = (*DELIVERED, fact, contested)
+    assert (state_after(*again).status, state_after(*again).lead) == (Status.IN_PROGRESS, RONAL)
+    assert refusal(leaves, *PATHS[Status.COMPLETED]) == "moved_on"
+    assert refusal(leaves, *PATHS[Status.VERIFIED]) == "moved_on"
+
+
 def test_a_new_lead_may_get_a_new_target_but_none_in_the_past():
     [fact] = decided(replace(REASSIGN, target_date=date(2026, 12, 21)), *ASSIGNED)
     assert isinstance(fact, LeadReassigned)

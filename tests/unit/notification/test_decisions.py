@@ -16,7 +16,8 @@ from services.notification.domain.decisions import due_at, on_due
 from services.notification.domain.delivery import CLAIM_DURATION
 from services.notification.domain.state import IMMEDIATELY, State
 from services.notification.email_rendering import EmailContent, render
-from shared.contracts.facts import Fact
+from shared.contracts.assignment import LeadReassigned
+from shared.contracts.facts import Fact, Staff
 from shared.contracts.intake import RequestExpired, RequestWithdrawn, TrackingLinkRequested
 from shared.contracts.lifecycle import Status
 from shared.contracts.notification import MessageOutcome, ReminderFellDue, ResendRequested
@@ -60,6 +61,16 @@ def test_a_verification_is_emailed_to_the_structural_head() -> None:
 def test_an_assignment_is_emailed_to_the_applicant_and_the_lead() -> None:
     emails = new_emails(tale.submitted, tale.verified, tale.assigned)
     assert emails == [("assigned", "applicant"), ("staff_assigned", "staff:dewi")]
+
+
+def test_another_lead_of_delivered_work_is_emailed_to_staff_only() -> None:
+    ronal = Staff(username="ronal", name="Ronal Misal")
+    replaced = LeadReassigned(
+        lead=ronal, previous=tale.DEWI, reason="Pindah tugas.", target_date=date(2026, 12, 14), by=ADMIN
+    )
+    to_staff = [("staff_reassigned_new", "staff:ronal"), ("staff_reassigned_old", "staff:dewi")]
+    assert new_emails(*tale.IN_PROGRESS, replaced) == [("reassigned", "applicant"), *to_staff]
+    assert new_emails(*tale.DELIVERED, replaced) == to_staff
 
 
 def test_an_answer_is_emailed_to_the_lead() -> None:
