@@ -266,7 +266,9 @@ def _tab(document: DocumentRef, documents: DocumentList, state: ViewerState) -> 
 
 
 def _link(label: str, state: ViewerState, *, current: bool = False, badge: str = "", image: str = "") -> ViewerLink:
-    return ViewerLink(label, f"?{urlencode([*state.fields.items(), *state.others])}", state.button, current, badge, image)
+    return ViewerLink(
+        label, f"?{urlencode([*state.fields.items(), *state.others])}", state.button, current, badge, image
+    )
 
 
 def _file_kind(document: DocumentRef) -> str:
