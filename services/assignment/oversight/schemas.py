@@ -20,7 +20,7 @@ FIRST_DAY, LAST_DAY = date(2020, 1, 1), date(2099, 12, 31)
 
 
 class PeriodQuery(InputModel):
-    """`from` and `to` are days of the first and the last month, without them of the current year; `scope` is one kind of integration."""
+    """`from` and `to` are days of the first and the last month, without them of the current year. `scope` selects one kind."""
 
     first: IsoDate | None = Field(None, alias="from", ge=FIRST_DAY, le=LAST_DAY)
     last: IsoDate | None = Field(None, alias="to", ge=FIRST_DAY, le=LAST_DAY)

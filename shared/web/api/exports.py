@@ -169,14 +169,11 @@ async def _write_workbook_in(folder: str, heads: Row, rows: AsyncIterator[Row]) 
     try:
         book = Workbook(file, {**WORKBOOK_OPTIONS, "tmpdir": folder})
         bold = book.add_format({"bold": True})
-        sheet, number = _add_sheet(book, heads, bold), 0
-        async for batch in _batches(rows):
-            while batch:
-                if number == SHEET_ROWS:
-                    sheet, number = _add_sheet(book, heads, bold), 0
-                fitting, batch = batch[: SHEET_ROWS - number], batch[SHEET_ROWS - number :]
-                await asyncio.to_thread(_write_rows, sheet, number + 1, fitting)
-                number += len(fitting)
+        sheet = _add_sheet(book, heads, bold)
+        async for first, batch in _batches(rows):
+            if first and first % SHEET_ROWS == 0:
+                sheet = _add_sheet(book, heads, bold)
+            await asyncio.to_thread(_write_rows, sheet, first % SHEET_ROWS + 1, batch)
         await asyncio.to_thread(book.close)
     except BaseException:
         file.close()
@@ -191,15 +188,16 @@ def _add_sheet(book: Workbook, heads: Row, bold: Format) -> Worksheet:
     return sheet
 
 
-async def _batches(rows: AsyncIterator[Row]) -> AsyncIterator[list[Row]]:
-    batch: list[Row] = []
+async def _batches(rows: AsyncIterator[Row]) -> AsyncIterator[tuple[int, list[Row]]]:
+    """Yield rows of one sheet each, with the number of rows before them."""
+    first, batch = 0, list[Row]()
     async for row in rows:
         batch.append(row)
-        if len(batch) >= PAGE_SIZE:
-            yield batch
-            batch = []
+        if len(batch) >= PAGE_SIZE or (first + len(batch)) % SHEET_ROWS == 0:
+            yield first, batch
+            first, batch = first + len(batch), []
     if batch:
-        yield batch
+        yield first, batch
 
 
 def _write_rows(sheet: Worksheet, first: int, rows: Sequence[Row]) -> None:

@@ -119,11 +119,13 @@ async def test_a_workbook_that_breaks_off_leaves_no_temporary_files(
 async def test_a_process_writes_a_few_lists_at_a_time(harness: StaffHarness, monkeypatch: pytest.MonkeyPatch):
     await submit(harness, 1)
     monkeypatch.setattr("shared.web.api.exports.MAX_CONCURRENT_EXPORTS", 2)
-    find, started, resume = Executor.find, 0, asyncio.Event()
+    find, started, all_started, resume = Executor.find, 0, asyncio.Event(), asyncio.Event()
 
     async def wait(executor: Executor[Any], query: RecordQuery) -> Any:
         nonlocal started
         started += 1
+        if started == 2:
+            all_started.set()
         await resume.wait()
         return await find(executor, query)
 
@@ -131,8 +133,7 @@ async def test_a_process_writes_a_few_lists_at_a_time(harness: StaffHarness, mon
     paths = [f"/api/verification/requests.{kind}" for kind in ("csv", "xlsx")]
     running = [asyncio.create_task(harness.get("nurlaila", path)) for path in paths]
     async with asyncio.timeout(30):
-        while started < 2:
-            await asyncio.sleep(0)
+        await all_started.wait()
     refused = await harness.get("nurlaila", paths[0])
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
     assert refused.json()["detail"] == "Sedang banyak daftar yang disusun. Coba unduh lagi setengah menit lagi."
