@@ -11,11 +11,21 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from shared.documents.sandbox.protocol import CANNOT_FORK, CRASHED, FAILED, MAX_RESULT_BYTES, READY, Answer, Job
+from shared.documents.sandbox.protocol import (
+    CANNOT_FORK,
+    CRASHED,
+    FAILED,
+    MAX_RESULT_BYTES,
+    OUT_OF_TIME,
+    READY,
+    Answer,
+    Job,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +103,15 @@ class Sandbox:
     async def run(self, job: Job, file: int) -> Answer:
         """Run a job on the whole file behind this descriptor, which stays open but may change its position.
 
-        Raises: SandboxUnavailable if no child can be started, whatever the file.
+        A failure in a child that had read other files is not the file's until a fresh child fails too. Raises:
+        SandboxUnavailable if no child can be started, whatever the file.
         """
+        answer = await self._run(job, file)
+        if answer.reused and answer.status >= FAILED and answer.status != OUT_OF_TIME:
+            answer = await self._run(replace(job, fresh=True), file)
+        return answer
+
+    async def _run(self, job: Job, file: int) -> Answer:
         for _ in range(2):
             server = self._server
             if server is None or not server.is_running():
@@ -162,10 +179,11 @@ async def _read_answer(result_connection: socket.socket, status_connection: sock
         result += chunk
         if len(result) > MAX_RESULT_BYTES:
             return Answer(CRASHED)
-    if not (status := await loop.sock_recv(status_connection, 1)):
+    if not (answer := await loop.sock_recv(status_connection, 2)):
         raise _ServerLost("it ended")
+    status, reused = answer
     # A child that was killed may have written a part of its result.
-    return Answer(status[0], bytes(result) if status[0] < FAILED else b"")
+    return Answer(status, bytes(result) if status < FAILED else b"", bool(reused))
 
 
 def anonymous_file() -> int:

@@ -1,13 +1,18 @@
 """Protocol between a service process and its sandbox server.
 
 A request is a length (4 bytes), sent together with three descriptors (the result connection, the status connection and the
-file), followed by JSON of that length. The child writes its result to the result connection. When the child has ended, the
-server writes its exit status as one byte to the status connection, which never blocks because nothing else is written there.
+file), followed by JSON of that length. The child writes its result to the result connection. When the child has ended or is
+done, the server writes two bytes to the status connection, which never blocks because nothing else is written there: the status,
+and whether the child had read other files before.
+
+The server passes the files of further jobs to a child in the same way, with the result connection and the file as descriptors;
+the child answers with the status and whether it is spent.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import struct
 from dataclasses import asdict, dataclass, field
 
@@ -46,6 +51,8 @@ class Job:
     name: str
     limits: Limits
     arguments: dict[str, str | int] = field(default_factory=dict)
+    fresh: bool = False
+    """Whether it needs a child that has read no other file."""
 
     def to_bytes(self) -> bytes:
         message = json.dumps(asdict(self)).encode()
@@ -54,7 +61,7 @@ class Job:
     @classmethod
     def from_bytes(cls, message: bytes) -> Job:
         read = json.loads(message)
-        return cls(read["name"], Limits(**read["limits"]), read["arguments"])
+        return cls(read["name"], Limits(**read["limits"]), read["arguments"], read["fresh"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +70,14 @@ class Answer:
 
     status: int
     result: bytes = b""
+    reused: bool = False
+    """Whether the child had read other files before."""
+
+
+def receive_job(connection: socket.socket, descriptors: int) -> tuple[Job, list[int]] | None:
+    """Return a job and its descriptors, or None if the connection is closed."""
+    length, received, _, _ = socket.recv_fds(connection, LENGTH.size, descriptors)
+    if len(length) != LENGTH.size or len(received) != descriptors:
+        return None
+    # The rest of the message was sent together with its length.
+    return Job.from_bytes(connection.recv(LENGTH.unpack(length)[0], socket.MSG_WAITALL)), received

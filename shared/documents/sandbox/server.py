@@ -1,4 +1,4 @@
-"""The sandbox server, run as a program: forks a child with limits for each file.
+"""The sandbox server, run as a program: forks children with limits, which read the files.
 
 It imports everything that children need once, so that a child costs milliseconds, and has one thread, so that forking is
 safe. It ends, with its children, when the service process closes its end of the control connection.
@@ -7,88 +7,47 @@ safe. It ends, with its children, when the service process closes its end of the
 from __future__ import annotations
 
 import gc
-import json
 import os
-import resource
 import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
-from typing import BinaryIO, NoReturn
+from typing import NoReturn
 
 from PIL import Image
 
-from shared.documents.inspection.detection import detect_media_type
-from shared.documents.port import DocumentRefused
-from shared.documents.rendering.rasterizer import WIDTH, measure_pages_job, render_page_job
-from shared.documents.sandbox.office_conversion import convert_to_pdf, remove_remains
+from shared.documents.sandbox.child import REUSING_JOBS, run_jobs, run_single_job
+from shared.documents.sandbox.office_conversion import remove_remains
 from shared.documents.sandbox.protocol import (
     CANNOT_FORK,
     CRASHED,
     FAILED,
-    LENGTH,
-    MAX_RESULT_BYTES,
     OUT_OF_MEMORY,
     OUT_OF_TIME,
     READY,
     SUCCEEDED,
     Job,
     Limits,
+    receive_job,
 )
 
-NICENESS = 5
-"""Children yield to the event loop of the service."""
+MAX_IDLE_CHILDREN = 2
 
 
-JobFunction = Callable[[BinaryIO, dict[str, str | int]], tuple[int, bytes]]
-
-
-def _inspect(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
-    """Return the media type of a file that was uploaded under `name`, or its refusal, as JSON."""
-    try:
-        answer = {"media_type": detect_media_type(str(arguments["name"]), file)}
-    except DocumentRefused as refusal:
-        answer = {"code": refusal.code, "message": refusal.message}
-    return SUCCEEDED, json.dumps(answer).encode()
-
-
-def _render_page(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
-    """Return the number of pages followed by one page as PNG."""
-    return render_page_job(
-        file.read(),
-        str(arguments["media_type"]),
-        int(arguments["page"]),
-        int(arguments.get("width", WIDTH)),
-        int(arguments.get("rotation", 0)),
-    )
-
-
-def _measure_pages(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
-    """Return the size of each page image."""
-    return measure_pages_job(file.read(), str(arguments["media_type"]))
-
-
-def _convert(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
-    """Return a document of a word processor or a spreadsheet as PDF."""
-    return convert_to_pdf(file, str(arguments["program"]), str(arguments["extension"]))
-
-
-JOBS: Mapping[str, JobFunction] = {
-    "convert": _convert,
-    "inspect": _inspect,
-    "measure": _measure_pages,
-    "render": _render_page,
-}
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Child:
-    status_connection: socket.socket
-    deadline: float
+    """A child; `control` takes further jobs, None if it has only one; `status_connection` is None while it is idle."""
+
+    pid: int
+    limits: Limits
+    control: socket.socket | None
+    status_connection: socket.socket | None = None
+    deadline: float = inf
+    reused: bool = False
     timed_out: bool = False
 
 
@@ -98,6 +57,8 @@ class Server:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._children: dict[int, _Child] = {}
+        self._idle: list[_Child] = []
+        self._by_descriptor: dict[int, _Child] = {}
         self._poll = select.poll()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -117,69 +78,141 @@ class Server:
                 _kill(pid)
 
     def _step(self) -> bool:
-        for descriptor, _ in self._poll.poll(self._milliseconds_to_deadline()):
-            if descriptor == self._control.fileno():
-                if not self._accept():
-                    return False
-            elif descriptor == self._wake_read.fileno():
-                with suppress(BlockingIOError):
-                    self._wake_read.recv(4096)
-            else:
-                self._abandon(descriptor)
-        self._reap()
+        ready = {descriptor for descriptor, _ in self._poll.poll(self._milliseconds_to_deadline())}
+        for descriptor in ready & self._by_descriptor.keys():
+            # An earlier one of this round may have closed it.
+            if child := self._by_descriptor.get(descriptor):
+                self._on_event(child, descriptor)
+        if self._wake_read.fileno() in ready:
+            with suppress(BlockingIOError):
+                self._wake_read.recv(4096)
+            self._reap()
         self._kill_overdue()
-        return True
+        # After the others, because it opens descriptors with numbers that they may have closed.
+        return self._control.fileno() not in ready or self._accept()
 
     def _milliseconds_to_deadline(self) -> float | None:
-        running = [child.deadline for child in self._children.values() if not child.timed_out]
-        return max(0.0, min(running) - monotonic()) * 1000 + 1 if running else None
+        next_at = min((child.deadline for child in self._children.values()), default=inf)
+        return max(0.0, next_at - monotonic()) * 1000 + 1 if next_at < inf else None
 
     def _accept(self) -> bool:
-        length, descriptors, _, _ = socket.recv_fds(self._control, LENGTH.size, 3)
-        if len(length) != LENGTH.size or len(descriptors) != 3:
+        if (received := receive_job(self._control, 3)) is None:
             return False
+        job, descriptors = received
         result_connection, status_connection = (socket.socket(fileno=number) for number in descriptors[:2])
-        file = descriptors[2]
-        # The rest of the message was sent together with its length.
-        job = Job.from_bytes(self._control.recv(LENGTH.unpack(length)[0], socket.MSG_WAITALL))
+        with result_connection:
+            child = self._pass_to_idle(job, descriptors) or self._fork(
+                job, result_connection, status_connection, descriptors[2]
+            )
+        os.close(descriptors[2])
+        if child is None:
+            _finish(status_connection, CANNOT_FORK)
+            return True
+        child.status_connection, child.deadline = status_connection, monotonic() + job.limits.elapsed_seconds
+        # Without requested events, poll still reports that the other end was closed.
+        self._register(child, status_connection, 0)
+        return True
+
+    def _pass_to_idle(self, job: Job, descriptors: list[int]) -> _Child | None:
+        """Pass a job to a child that has these limits already, if there is one."""
+        if job.fresh or job.name not in REUSING_JOBS:
+            return None
+        for child in [child for child in self._idle if child.limits == job.limits]:
+            self._idle.remove(child)
+            message = job.to_bytes()
+            with suppress(OSError):
+                if child.control and socket.send_fds(child.control, [message], [descriptors[0], descriptors[2]]) == len(
+                    message
+                ):
+                    child.reused = True
+                    return child
+            _kill(child.pid)
+        return None
+
+    def _fork(
+        self, job: Job, result_connection: socket.socket, status_connection: socket.socket, file: int
+    ) -> _Child | None:
+        ours, theirs = socket.socketpair() if job.name in REUSING_JOBS else (None, None)
         try:
             pid = os.fork()
         except OSError:
-            _finish(status_connection, CANNOT_FORK)
-        else:
-            if pid == 0:
-                os.setpgid(0, 0)
-                status_connection.close()
-                self._become_child(job, result_connection, file)
-            self._children[pid] = _Child(status_connection, monotonic() + job.limits.elapsed_seconds)
-            # Without requested events, poll still reports that the other end was closed.
-            self._poll.register(status_connection, 0)
-        result_connection.close()
-        os.close(file)
-        return True
+            for connection in filter(None, (ours, theirs)):
+                connection.close()
+            return None
+        if pid == 0:
+            os.setpgid(0, 0)
+            status_connection.close()
+            if ours:
+                ours.close()
+            self._become_child(job, theirs, result_connection, file)
+        child = self._children[pid] = _Child(pid, job.limits, ours)
+        if ours and theirs:
+            theirs.close()
+            ours.setblocking(False)
+            self._register(child, ours, select.POLLIN)
+        return child
 
-    def _become_child(self, job: Job, connection: socket.socket, file: int) -> NoReturn:
+    def _become_child(self, job: Job, control: socket.socket | None, connection: socket.socket, file: int) -> NoReturn:
         status = FAILED
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for inherited in (self._control, self._wake_read, self._wake_write):
                 inherited.close()
-            for sibling in self._children.values():
-                sibling.status_connection.close()
-            limit_this_process(job.limits)
-            status = _run_job(job, connection, file)
+            for descriptor in self._by_descriptor:
+                os.close(descriptor)
+            status = run_jobs(control, job, connection, file) if control else run_single_job(job, connection, file)
         except MemoryError:
             status = OUT_OF_MEMORY
         finally:
             os._exit(status)
 
-    def _abandon(self, descriptor: int) -> None:
-        """Kill a child whose result is no longer awaited."""
-        self._poll.unregister(descriptor)
-        for pid, child in self._children.items():
-            if child.status_connection.fileno() == descriptor:
-                _kill(pid)
+    def _register(self, child: _Child, connection: socket.socket, events: int) -> None:
+        self._by_descriptor[connection.fileno()] = child
+        self._poll.register(connection, events)
+
+    def _unregister(self, connection: socket.socket) -> None:
+        if self._by_descriptor.pop(connection.fileno(), None):
+            self._poll.unregister(connection)
+
+    def _on_event(self, child: _Child, descriptor: int) -> None:
+        if child.status_connection and child.status_connection.fileno() == descriptor:
+            # The result is no longer awaited.
+            self._unregister(child.status_connection)
+            _kill(child.pid)
+        elif child.control:
+            self._on_answer(child, child.control)
+
+    def _on_answer(self, child: _Child, control: socket.socket) -> None:
+        answer = b""
+        with suppress(OSError):
+            answer = control.recv(2)
+        if len(answer) != 2 or child.status_connection is None:
+            # It has ended, or answers without a job.
+            self._unregister(control)
+            _kill(child.pid)
+            return
+        status, is_spent = answer
+        self._end_job(child, status)
+        if is_spent:
+            self._retire(child)
+            return
+        self._idle.append(child)
+        if len(self._idle) > MAX_IDLE_CHILDREN:
+            self._retire(self._idle.pop(0))
+
+    def _end_job(self, child: _Child, status: int) -> None:
+        if child.status_connection:
+            self._unregister(child.status_connection)
+            _finish(child.status_connection, status, child.reused)
+        child.status_connection, child.deadline = None, inf
+
+    def _retire(self, child: _Child) -> None:
+        """Let an idle child end, by closing its connection."""
+        if child.control:
+            self._unregister(child.control)
+            child.control.close()
+            child.control = None
 
     def _reap(self) -> None:
         while self._children:
@@ -187,62 +220,38 @@ class Server:
             if pid == 0:
                 return
             child = self._children.pop(pid)
-            with suppress(KeyError):
-                self._poll.unregister(child.status_connection)
+            self._idle = [other for other in self._idle if other is not child]
             _kill(pid)  # what it started
-            remove_remains(pid)
-            _finish(child.status_connection, _outcome(status, child))
+            if child.limits.file_bytes:
+                remove_remains(pid)
+            self._end_job(child, _outcome(status, child))
+            self._retire(child)
 
     def _kill_overdue(self) -> None:
         now = monotonic()
         for pid, child in self._children.items():
-            if child.deadline <= now and not child.timed_out:
-                child.timed_out = True
+            if child.deadline <= now:
+                child.deadline, child.timed_out = inf, True
                 _kill(pid)
-
-
-def _run_job(job: Job, connection: socket.socket, file: int) -> int:
-    with open(file, "rb") as opened:
-        opened.seek(0)  # a retried job reads the whole file again
-        status, result = JOBS[job.name](opened, job.arguments)
-    if len(result) > MAX_RESULT_BYTES:
-        return OUT_OF_MEMORY
-    connection.sendall(result)
-    return status
-
-
-def limit_this_process(limits: Limits) -> None:
-    """Limit CPU time, memory, files and processes of this process irrevocably."""
-    # If the container runs out of memory, the kernel ends this process first.
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
-        score.write("1000")
-    os.nice(NICENESS)
-    numbers = {
-        resource.RLIMIT_CPU: limits.cpu_seconds,
-        resource.RLIMIT_FSIZE: limits.file_bytes,
-        resource.RLIMIT_CORE: 0,
-    }
-    if not limits.file_bytes:
-        numbers[resource.RLIMIT_NPROC] = 0
-    if sys.platform != "darwin":  # macOS has no limit of address space
-        numbers[resource.RLIMIT_AS] = limits.memory_bytes
-    for resource_number, limit in numbers.items():
-        resource.setrlimit(resource_number, (limit, limit))
 
 
 def _outcome(status: int, child: _Child) -> int:
     if os.WIFEXITED(status):
-        return os.WEXITSTATUS(status)
-    # The limit of CPU time sends either signal, because its soft and hard limits are equal.
-    if child.timed_out or os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
+        code = os.WEXITSTATUS(status)
+        # A child with several jobs answers before it ends.
+        return CRASHED if child.control and code == SUCCEEDED else code
+    # The limit of CPU time sends either signal, because its soft and hard limits are equal; a child with several jobs is tried
+    # again unless its time is over.
+    over_cpu_limit = (signal.SIGXCPU,) if child.control else (signal.SIGXCPU, signal.SIGKILL)
+    if child.timed_out or os.WTERMSIG(status) in over_cpu_limit:
         return OUT_OF_TIME
     return CRASHED
 
 
-def _finish(connection: socket.socket, status: int) -> None:
+def _finish(connection: socket.socket, status: int, reused: bool = False) -> None:
     with connection, suppress(OSError):
         connection.setblocking(False)
-        connection.send(bytes([status]))
+        connection.send(bytes([status, reused]))
 
 
 def _kill(pid: int) -> None:

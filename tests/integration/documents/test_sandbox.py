@@ -139,7 +139,7 @@ async def test_a_file_over_the_cpu_limit_is_refused(sandbox: Sandbox):
 LIMITED = """
 import os, signal, sys
 from shared.documents.sandbox.protocol import Limits
-from shared.documents.sandbox.server import limit_this_process
+from shared.documents.sandbox.child import limit_this_process
 limit_this_process(Limits(5, 5.0, 300 * 1024**2))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 for action in (lambda: bytearray(400 * 1024**2), lambda: os.write(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT), b"x")):
