@@ -14,6 +14,7 @@ from shared.contracts.facts import Fact
 from shared.contracts.registry import FACTS
 from shared.eventlog.port import BatchHandler, LogRecord, LogUnavailable
 from shared.eventlog.sqlite.positions import GroupPositions
+from shared.storage.compression import compress, decompress
 from shared.storage.port import StoreUnavailable
 from shared.storage.sqlite.database import Row, SqliteDatabase
 
@@ -55,8 +56,10 @@ class SqliteEventLog:
             await self._positions.prepare()
 
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
+        rows = [(key, compress(value)) for key, value in records]
+
         def insert(db: apsw.Connection) -> None:
-            db.executemany(_INSERT, records)
+            db.executemany(_INSERT, rows)
 
         with _translate_errors():
             await self._file.write(insert)
@@ -173,7 +176,7 @@ class SqliteEventLog:
 
 
 def _to_record(row: Row) -> LogRecord:
-    return LogRecord(str(row[0]), row[1], row[2])
+    return LogRecord(str(row[0]), row[1], decompress(row[2]))
 
 
 @contextlib.contextmanager

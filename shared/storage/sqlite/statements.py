@@ -7,6 +7,7 @@ from typing import Any
 from cachetools import LRUCache
 from pydantic_core import to_json
 
+from shared.storage.compression import compress
 from shared.storage.port import Write
 from shared.storage.sqlite.schema import Tables
 
@@ -47,4 +48,5 @@ class WriteStatements:
 def _fixed_columns(write: Write) -> list[Any]:
     record = write.record
     commands = [(processed.id, processed.digest, processed.status, processed.version) for processed in record.commands]
-    return [record.id, record.version, record.latest, to_json(record.seen), to_json(commands), record.body]
+    stored_commands, stored_body = compress(to_json(commands)), compress(record.body)
+    return [record.id, record.version, record.latest, to_json(record.seen), stored_commands, stored_body]

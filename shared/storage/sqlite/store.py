@@ -10,6 +10,7 @@ import apsw
 from pydantic_core import from_json, to_json
 
 from shared.clock import Clock
+from shared.storage.compression import compress, decompress
 from shared.storage.port import (
     Column,
     DeadLetter,
@@ -182,7 +183,16 @@ class SqliteStateStore:
 
     async def park(self, dead_letters: Sequence[DeadLetter], *, only_if_blocked: bool = False) -> bool:
         rows = [
-            (one.id, one.subject, one.position, one.event, one.reason, one.tries, one.parked_at.timestamp(), one.state)
+            (
+                one.id,
+                one.subject,
+                one.position,
+                compress(one.event),
+                one.reason,
+                one.tries,
+                one.parked_at.timestamp(),
+                one.state,
+            )
             for one in dead_letters
         ]
         select_parked, insert = self._sql(_SELECT_PARKED_OF), self._sql(_INSERT_DEAD_LETTER)
@@ -217,7 +227,9 @@ class SqliteStateStore:
     def _dead_letter(self, row: Row) -> DeadLetter:
         dead_letter_id, subject, position, event, reason, tries, parked_at, state = row
         time = datetime.fromtimestamp(parked_at, UTC)
-        return DeadLetter(dead_letter_id, self._service, subject, position, event, reason, tries, time, state)
+        return DeadLetter(
+            dead_letter_id, self._service, subject, position, decompress(event), reason, tries, time, state
+        )
 
     async def record_attempt(self, dead_letter_id: str, reason: str) -> None:
         sql = self._sql("UPDATE @letters SET tries=tries+1, reason=?2 WHERE id=?1 AND state='parked'")
@@ -236,8 +248,8 @@ class SqliteStateStore:
 
 
 def _record(row: Row) -> StateRecord:
-    commands = tuple([ProcessedCommand(*processed) for processed in from_json(row[4])])
-    return StateRecord(row[0], row[1], row[5], from_json(row[3]), commands, row[2])
+    commands = tuple([ProcessedCommand(*processed) for processed in from_json(decompress(row[4]))])
+    return StateRecord(row[0], row[1], decompress(row[5]), from_json(row[3]), commands, row[2])
 
 
 def _run(db: apsw.Connection, sql: str, bindings: tuple[Any, ...]) -> None:

@@ -1,0 +1,59 @@
+"""Compression of stored JSON: zstd with a dictionary of what events and records have in common.
+
+A compressed value is a standard frame with the id of its dictionary; any other value is stored as it is, as all values of earlier
+versions are. A dictionary is never changed or removed, because stored values need it; a better one is added beside it.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import zstandard
+
+DICTIONARIES = Path(__file__).parent / "dictionaries"
+CURRENT_DICTIONARY = "2026.zdict"
+LEVEL = 3
+MIN_SIZE = 64
+"""Shorter values are stored as they are."""
+_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+class _Codecs(threading.local):
+    """A compressor, and a decompressor by the id of its dictionary, for each thread; threads must not share them."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=_CURRENT)
+        self.decompressors = {
+            number: zstandard.ZstdDecompressor(dict_data=dictionary) for number, dictionary in _DICTIONARIES.items()
+        }
+
+
+def _read_dictionary(path: Path) -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(path.read_bytes())
+
+
+_CURRENT = _read_dictionary(DICTIONARIES / CURRENT_DICTIONARY)
+_CURRENT.precompute_compress(level=LEVEL)
+_DICTIONARIES = {one.dict_id(): one for one in (_CURRENT, *map(_read_dictionary, DICTIONARIES.glob("*.zdict")))}
+_codecs = _Codecs()
+
+
+def compress(value: bytes) -> bytes:
+    """Return the value as it is stored."""
+    is_frame = value.startswith(_MAGIC)
+    if len(value) < MIN_SIZE and not is_frame:
+        return value
+    compressed = _codecs.compressor.compress(value)
+    return compressed if is_frame or len(compressed) < len(value) else value
+
+
+def decompress(stored: bytes) -> bytes:
+    """Return the value that is stored so. Bytes that only begin like a frame, from an earlier version, are the value itself."""
+    if not stored.startswith(_MAGIC):
+        return stored
+    try:
+        number = zstandard.get_frame_parameters(stored).dict_id
+        return _codecs.decompressors[number].decompress(stored)
+    except (zstandard.ZstdError, KeyError):
+        return stored
