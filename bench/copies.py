@@ -1,7 +1,7 @@
 """Copies of a simulated request for other applicants who submitted theirs shortly before it.
 
-The deciders decide and fold once for all of them. A copy has the same events and states with its own ids, number, applicant and
-times; the tests compare its states with those that a rebuild folds from its events.
+The deciders decide and fold once for all of them. A copy has the same events and records with its own ids, number, applicant and
+times, which are replaced in the encoded text; the tests compare its records with those that follow from its events.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from shared.calendar import WIT
-from shared.contracts.envelope import decode_event, encode_event
-from shared.contracts.facts import Applicant
+from shared.contracts.envelope import encode_event
+from shared.contracts.facts import Applicant, Letter
 from shared.contracts.intake import RequestSubmitted
-from shared.storage.port import Write
+from shared.contracts.lifecycle import ENDED
+from shared.storage.port import Scalar, Write, sortable_time
+from shared.text.search import fold_text, request_search_text
 from simpul.client_types import RequestForm
 from simpul.demo.data_writer import PastRecords, records_of
 from simpul.generate.lifecycle_simulator import LifecycleSimulator
@@ -26,10 +29,13 @@ from simpul.generate.lifecycle_simulator import LifecycleSimulator
 DAY_HOURS = (time(6, 30), time(18, 30))
 """Events at other times follow from a date, and copies have them at the same time."""
 _UUID = rb"(?<!\"key\":\")[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-REFOLDED = "notification"
-"""The service whose state cannot be copied, because the order of its messages follows from their ids."""
+LEDGER = "notification"
+"""The service in whose record messages of the same event are in the order of their ids."""
 REQUEST_PART = 24
 """The characters of a UUID in a copy that are those of its request; the others are those of the original."""
+
+Parts = Sequence[bytes]
+"""A text split at what differs in a copy: every second part is replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,111 +48,136 @@ class Applying:
     form: RequestForm
 
 
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """The record of one service; `messages` are parts of its body with the place of their event among those of all messages."""
+
+    write: Write
+    columns: Parts
+    body: Parts
+    messages: Sequence[tuple[int, Parts]]
+    rest: Parts
+
+
 class Template:
-    """A simulated request, its events and states split at everything that differs in a copy."""
+    """A simulated request, its events and records split at everything that differs in a copy."""
 
     def __init__(self, simulator: LifecycleSimulator) -> None:
         self._simulator = simulator
         [submitted] = [event.fact for event in simulator.events if isinstance(event.fact, RequestSubmitted)]
         self._submitted, self._submitted_at = submitted, simulator.events[0].time
         self._messages = _message_origins(simulator)
-        self._times = {form: event.time for event in simulator.events for form in _time_forms(event.time)}
-        self._texts = _own_texts(submitted.number, submitted.applicant)
-        literals = [*self._texts, *self._messages, *self._times]
-        pattern = re.compile(b"(" + b"|".join([*map(re.escape, literals), _UUID]) + b")")
-        self._events = pattern.split(b"\n".join(encode_event(event) for event in simulator.events))
-        self._writes = {
-            name: (write, pattern.split(write.record.body))
-            for name, [write] in records_of([simulator]).writes.items()
-            if name != REFOLDED
-        }
+        settled = [one.settled_at for one in simulator.working_copies[LEDGER].state.messages if one.settled_at]
+        self._times = dict.fromkeys([*(event.time for event in simulator.events), *settled])
+        self._texts = _own_texts(submitted.number, submitted.applicant, submitted.letter)
+        literals = [*self._texts, *self._messages, *(form for at in self._times for form in _time_forms(at))]
+        self._pattern = re.compile(b"(" + b"|".join([*map(re.escape, literals), _UUID]) + b")")
+        self._events = self._pattern.split(b"\n".join(map(encode_event, simulator.events)))
+        self._records = {name: self._record(name, write) for name, [write] in records_of([simulator]).writes.items()}
+        self._is_over = simulator.working_copies["assignment"].state.status in ENDED and not any(
+            record.write.due_at for record in self._records.values()
+        )
+        """Whether no column depends on the date; else they are derived again for each copy."""
+
+    def _record(self, name: str, write: Write) -> _Record:
+        split, columns = self._pattern.split, to_json([write.record.latest, write.columns])
+        if name != LEDGER:
+            return _Record(write, split(columns), split(write.record.body), (), ())
+        state = self._simulator.working_copies[name].state
+        texts = [to_json(one) for one in from_json(write.record.body)["messages"]]
+        before, joined, after = write.record.body.partition(b",".join(texts))
+        if not joined and texts:
+            raise ValueError("the messages are not in the record as they are encoded here")
+        times = sorted({message.planned_at for message in state.messages})
+        events = [times.index(message.planned_at) for message in state.messages]
+        messages = list(zip(events, map(split, texts), strict=True))
+        return _Record(write, split(columns), split(before), messages, split(after))
 
     def copy(self, applying: Applying) -> PastRecords:
-        """Return the events of a copy and its states."""
-        replacements = self._replacements(applying)
+        """Return the events of a copy and its records."""
+        own = self._replacements(applying)
+        prefix = applying.request[:REQUEST_PART].encode()
 
-        def join(parts: Sequence[bytes]) -> bytes:
-            own = [replacements.get(part) or _own_uuid(applying, part) for part in parts[1::2]]
-            return b"".join([text for pair in zip(parts[::2], [*own, b""], strict=True) for text in pair])
+        def join(parts: Parts) -> bytes:
+            changed = list(parts)
+            changed[1::2] = [own.get(part) or prefix + part[REQUEST_PART:] for part in parts[1::2]]
+            return b"".join(changed)
 
-        events = join(self._events).split(b"\n")
-        writes = {name: [self._write(name, applying, join(parts))] for name, (_, parts) in self._writes.items()}
-        return PastRecords([(applying.request, events)], writes | self._refold(applying, events, replacements))
+        applicant, letter = self._applicant(applying), self._letter(applying)
+        writes = {}
+        for name, record in self._records.items():
+            messages = sorted((event, join(parts)) for event, parts in record.messages)
+            body = join(record.body) + b",".join(text for _, text in messages) + join(record.rest)
+            latest, columns = from_json(join(record.columns))
+            write = replace(
+                record.write,
+                record=replace(record.write.record, id=applying.request, body=body, latest=latest),
+                columns=self._columns(name, columns, applying.number, applicant, letter),
+            )
+            writes[name] = [write if self._is_over else self._derived(name, write)]
+        return PastRecords([(applying.request, join(self._events).split(b"\n"))], writes)
 
     def _replacements(self, applying: Applying) -> dict[bytes, bytes]:
-        shift = applying.submitted_at - self._submitted_at
-        applicant = self._submitted.applicant.model_copy(
-            update={name: applying.form[name] for name in ("name", "unit", "position", "email")}
-        )
-        own = dict(zip(self._texts, _own_texts(applying.number, applicant), strict=True))
+        applicant = self._applicant(applying)
+        own = dict(zip(self._texts, _own_texts(applying.number, applicant, self._letter(applying)), strict=True))
         own[self._simulator.request.encode()] = applying.request.encode()
-        for at in set(self._times.values()):
+        shift = applying.submitted_at - self._submitted_at
+        for at in self._times:
             own |= zip(_time_forms(at), _time_forms(_shifted(at, shift)), strict=True)
         for old, (event_id, kind, to) in self._messages.items():
             address = applicant.email if to == self._submitted.applicant.email else to
-            new_id = uuid.UUID(_own_uuid(applying, event_id).decode())
+            new_id = uuid.UUID(applying.request[:REQUEST_PART] + event_id[REQUEST_PART:])
             own[old] = f"{applying.request}.{uuid.uuid5(new_id, f'{kind}:{address}').hex}".encode()
         return own
 
-    def _write(self, name: str, applying: Applying, body: bytes) -> Write:
-        write, _ = self._writes[name]
+    def _applicant(self, applying: Applying) -> Applicant:
+        own = {name: applying.form[name] for name in ("name", "unit", "position", "email")}
+        return self._submitted.applicant.model_copy(update=own)
+
+    def _letter(self, applying: Applying) -> Letter:
+        return self._submitted.letter.model_copy(update={"number": applying.form["letter_number"]})
+
+    def _columns(
+        self, name: str, columns: dict[str, Scalar], number: str, applicant: Applicant, letter: Letter
+    ) -> dict[str, Scalar]:
+        """Return the columns with those that contain the applicant or the number in another form."""
+        state = self._simulator.working_copies[name].state
+        texts: dict[str, Scalar] = {"number": number, "name": fold_text(applicant.name), "unit": applicant.unit}
+        texts["email"] = applicant.email.lower()
+        if "search" in columns and name == LEDGER:
+            texts["search"] = request_search_text(number, applicant, lead=state.lead)
+        elif "search" in columns:
+            texts["search"] = request_search_text(number, applicant, letter, state.description, state.lead)
+        return columns | {column: text for column, text in texts.items() if column in columns}
+
+    def _derived(self, name: str, write: Write) -> Write:
         runner = self._simulator.runners[name]
-        latest = self._simulator.working_copies[name].latest
-        shifted = _shifted(latest, applying.submitted_at - self._submitted_at).isoformat() if latest else ""
-        record = replace(write.record, id=applying.request, body=body, latest=shifted)
-        state = runner.state(record)
-        return replace(write, record=record, columns=runner.decider.columns(state), due_at=runner.decider.due_at(state))
-
-    def _refold(
-        self, applying: Applying, events: Sequence[bytes], replacements: Mapping[bytes, bytes]
-    ) -> dict[str, list[Write]]:
-        """Fold the events, and deliver the emails as those of the original, which no event tells."""
-        runner = self._simulator.runners[REFOLDED]
-        working_copy = runner.open(applying.request, None)
-        sources = runner.decider.sources | {REFOLDED}
-        for event in map(decode_event, events):
-            if event.source in sources:
-                runner.fold(working_copy, event)
-        original = self._simulator.working_copies[REFOLDED].state
-        shift = applying.submitted_at - self._submitted_at
-        delivered = tuple(
-            replace(
-                message,
-                id=replacements[message.id.encode()].decode(),
-                settled_at=_shifted(message.settled_at, shift) if message.settled_at else None,
-            )
-            for message in original.messages
-        )
-        working_copy.state = runner.decider.carry_over(working_copy.state, replace(original, messages=delivered), False)
-        return {REFOLDED: [runner.close(working_copy)]}
+        state = runner.state(write.record)
+        return replace(write, columns=runner.decider.columns(state), due_at=runner.decider.due_at(state))
 
 
-def _own_texts(number: str, applicant: Applicant) -> tuple[bytes, ...]:
+def _own_texts(number: str, applicant: Applicant, letter: Letter) -> tuple[bytes, ...]:
     return (
         number.encode(),
         applicant.email.encode(),
         b'"name":' + to_json(applicant.name) + b',"employee_number"',
         b'"unit":' + to_json(applicant.unit),
         b'"position":' + to_json(applicant.position),
+        b'"number":' + to_json(letter.number) + b',"date"',
     )
 
 
-def _message_origins(simulator: LifecycleSimulator) -> Mapping[bytes, tuple[bytes, str, str]]:
+def _message_origins(simulator: LifecycleSimulator) -> Mapping[bytes, tuple[str, str, str]]:
     """Return, by the id of each email, the id of the event that it follows from, its kind and its recipient."""
-    events = {event.time: event.id.encode() for event in simulator.events}
-    messages = simulator.working_copies["notification"].state.messages
+    events = {event.time: event.id for event in simulator.events}
+    messages: Sequence[Any] = simulator.working_copies[LEDGER].state.messages
     return {one.id.encode(): (events[one.planned_at], one.kind, one.to) for one in messages}
 
 
-def _own_uuid(applying: Applying, original: bytes) -> bytes:
-    """Return a UUID of the copy for one of the original."""
-    return applying.request[:REQUEST_PART].encode() + original[REQUEST_PART:]
-
-
-def _time_forms(at: datetime) -> tuple[bytes, bytes]:
-    """Return a time as events have it, and as states do."""
+def _time_forms(at: datetime) -> tuple[bytes, bytes, bytes]:
+    """Return a time as events have it, as states do, and as columns do."""
     text = at.isoformat()
-    return text.encode(), text.replace("+00:00", "Z").encode()
+    return text.encode(), text.replace("+00:00", "Z").encode(), (sortable_time(at) or "").encode()
 
 
 def _shifted(at: datetime, shift: timedelta) -> datetime:

@@ -14,12 +14,12 @@ import random
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from itertools import islice
+from itertools import chain, groupby
 from pathlib import Path
 
 from bench.copies import Applying, Template
@@ -38,9 +38,9 @@ from simpul.demo.sample_requests import SampleRequest, sample_request
 from simpul.generate.lifecycle_simulator import NAMESPACE, build_deciders, pdf_content
 
 BATCH_REQUESTS = 1_000
-"""Requests that a process makes at a time; their events are interleaved in the log."""
-MAX_GROUP = 20
-"""Requests that take the same course because they came in at about the same time."""
+"""Requests that a process makes at a time, or those of a day if they are more; their events are interleaved in the log."""
+MAX_COPIES = 40
+"""Requests that take the same course as one that came in shortly after them."""
 COPY_WINDOW = timedelta(minutes=60)
 PASSWORD = "Kopra-Tembikar-Layar-41"
 STAFF = {
@@ -54,8 +54,15 @@ STAFF = {
     "admin": ("Ahli Sistem", Role.ADMIN),
 }
 
-Submission = tuple[int, tuple[datetime, str]]
-"""The index of a request, its time of submission and its registration number."""
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """When a request came in, its registration number, and the index of the request whose course it takes."""
+
+    index: int
+    at: datetime
+    number: str
+    course: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +101,22 @@ def submissions(plan: StorePlan, calendar: WorkingCalendar) -> Iterator[Submissi
     rng = random.Random(plan.seed)
     days = [today(plan.until) - timedelta(days=count) for count in range(1, plan.days + 1)]
     weights = [SEASON[day.month - 1] * day_weight(day, calendar) for day in days]
-    times = sorted(office_time(day, rng) for day in rng.choices(days, weights, k=plan.requests))
-    return enumerate(with_numbers(times))
+    counts = Counter(rng.choices(days, weights, k=plan.requests))
+    times = sorted(chain.from_iterable(_day_times(plan, rng, day, count) for day, count in counts.items()))
+    index_at = {at: index for index, (at, _) in enumerate(times)}
+    numbered = with_numbers(at for at, _ in times)
+    for index, ((_, course), (at, number)) in enumerate(zip(times, numbered, strict=True)):
+        yield Submission(index, at, number, index_at[course])
+
+
+def _day_times(plan: StorePlan, rng: random.Random, day: date, count: int) -> Iterator[tuple[datetime, datetime]]:
+    """Yield times of a day, each with that of the request whose course is taken."""
+    while count > 0:
+        course, copies = office_time(day, rng), 0 if plan.own_documents else min(count - 1, MAX_COPIES)
+        yield course, course
+        for _ in range(copies):
+            yield course - COPY_WINDOW * rng.random(), course
+        count -= 1 + copies
 
 
 def make_batch(plan: StorePlan, batch: Sequence[Submission]) -> Batch:
@@ -103,39 +124,40 @@ def make_batch(plan: StorePlan, batch: Sequence[Submission]) -> Batch:
     deciders, calendar, staff = build_deciders(), official_calendar(), _past_staff()
     documents = OWN_DOCUMENTS if plan.own_documents else SHARED_DOCUMENTS
     made = Batch(PastRecords([], {name: [] for name in deciders}), {}, Counter())
-    for group in _groups(plan, batch):
-        index, (at, number) = group[-1]
+    templates: dict[int, Template] = {}
+    copies = Counter(submission.course for submission in batch)
+    for one in sorted(batch, key=lambda submission: submission.index != submission.course):
+        if one.index != one.course:
+            made.records.extend(templates[one.course].copy(_applying(plan, one)))
+            continue
         request = PastRequest(
             deciders, staff, calendar, plan.until,
-            seed=plan.seed, index=index, submitted_at=at, number=number, documents=documents,
+            seed=plan.seed, index=one.index, submitted_at=one.at, number=one.number, documents=documents,
         )  # fmt: skip
         request.run()
         made.records.extend(records_of([request.simulator]))
         made.documents.update(request.documents.contents)
-        made.statuses[request.status.value] += len(group)
-        if len(group) > 1:
-            template = Template(request.simulator)
-            for submission in group[:-1]:
-                made.records.extend(template.copy(_applying(plan, submission)))
+        made.statuses[request.status.value] += copies[one.course]
+        if copies[one.course] > 1:
+            templates[one.course] = Template(request.simulator)
     return made
 
 
-def _groups(plan: StorePlan, batch: Sequence[Submission]) -> Iterator[list[Submission]]:
-    """Yield runs of submissions of about the same time, which take the same course."""
-    group: list[Submission] = []
-    for submission in batch:
-        is_near = group and submission[1][0] - group[0][1][0] <= COPY_WINDOW
-        if group and (plan.own_documents or not is_near or len(group) == MAX_GROUP):
-            yield group
-            group = []
-        group.append(submission)
-    yield group
+def batches(every: Iterable[Submission]) -> Iterator[list[Submission]]:
+    """Yield the submissions of whole days, so that those of one course are together."""
+    batch: list[Submission] = []
+    for _, of_day in groupby(every, key=lambda submission: today(submission.at)):
+        batch += of_day
+        if len(batch) >= BATCH_REQUESTS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _applying(plan: StorePlan, submission: Submission) -> Applying:
-    index, (at, number) = submission
-    form = sample_request(plan.seed, index, today(at)).form
-    return Applying(str(uuid.uuid5(NAMESPACE, str(index))), number, at, form)
+    form = sample_request(plan.seed, submission.index, today(submission.at)).form
+    return Applying(str(uuid.uuid5(NAMESPACE, str(submission.index))), submission.number, submission.at, form)
 
 
 def _past_staff() -> PastStaff:
@@ -147,8 +169,7 @@ def _past_staff() -> PastStaff:
 
 async def make_batches(plan: StorePlan, processes: int) -> AsyncIterator[Batch]:
     """Yield the requests of the plan in batches, some of which are made ahead in other processes."""
-    every = submissions(plan, official_calendar())
-    parts = iter(lambda: list(islice(every, BATCH_REQUESTS)), [])
+    parts = batches(submissions(plan, official_calendar()))
     if plan.requests <= BATCH_REQUESTS:
         for part in parts:
             yield make_batch(plan, part)

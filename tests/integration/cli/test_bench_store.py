@@ -11,6 +11,7 @@ from services.notification.domain.state import STATUSES
 from services.verification.projections import find_requests
 from shared.backends.platform import open_platform
 from shared.calendar import official_calendar, today
+from shared.runtime.decider_runner import DeciderRunner
 from shared.settings import Settings
 from shared.storage.port import RecordQuery
 from simpul.generate.lifecycle_simulator import build_deciders
@@ -58,9 +59,21 @@ def test_the_same_plan_makes_the_same_requests_with_numbers_and_applicants_of_th
     assert len(ids) == len(set(ids)) > 240 * 4
 
 
+def test_the_columns_of_a_copy_are_those_that_the_service_derives_from_its_record():
+    deciders = build_deciders()
+    made = make_batch(DENSE, list(submissions(DENSE, official_calendar())))
+    for name, decider in deciders.items():
+        runner = DeciderRunner(decider)
+        writes = made.records.writes[name]
+        states = [runner.state(write.record) for write in writes]
+        assert [dict(write.columns) for write in writes] == [dict(decider.columns(state)) for state in states]
+        assert [write.due_at for write in writes] == [decider.due_at(state) for state in states]
+        assert len(writes) == 240
+
+
 def test_requests_come_in_over_two_years_and_seldom_on_a_holiday():
     calendar = official_calendar()
-    days = [today(at) for _, (at, _) in submissions(StorePlan(5_000, UNTIL), calendar)]
+    days = [today(one.at) for one in submissions(StorePlan(5_000, UNTIL), calendar)]
     assert 700 < (max(days) - min(days)).days < 730
     assert max(days) < today(UNTIL)
     assert 0.9 < sum(map(calendar.is_working_day, days)) / len(days) < 1
