@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -304,7 +305,7 @@ async def test_a_failed_append_reports_nothing_as_appended(tmp_path: Path):
     await log.prepare()
     await file.write(lambda db: db.execute("PRAGMA max_page_count=32"))
     with pytest.raises(LogUnavailable) as refusal:
-        await log.append([("a", b"1"), ("b", b"x" * 1_000_000)])
+        await log.append([("a", b"1"), ("b", random.Random(1).randbytes(1_000_000))])
     assert refusal.value.appended == frozenset()
     assert await read_all(log) == []
     file.close()

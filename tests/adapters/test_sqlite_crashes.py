@@ -25,7 +25,8 @@ from tests.support.paths import REPOSITORY
 
 ROOT = REPOSITORY
 KILLS = 20
-PADDING = {"text": "x" * 20_000}
+PADDING = {"text": random.Random(1).randbytes(10_000).hex()}
+EVENT = random.Random(2).randbytes(200_000)
 Done = list[tuple[str, str, int]]
 
 
@@ -92,7 +93,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 async def fill(store: SqliteStateStore) -> tuple[int, StoreUnavailable]:
     """Save larger and larger records until one is refused; return their number and the error."""
-    for number in range(2_000):
+    for number in range(4_000):
         try:
             assert await store.save([make_write(f"full-{number}", events=["e"], body=PADDING)]) == [SaveOutcome.SAVED]
         except StoreUnavailable as refusal:
@@ -107,13 +108,13 @@ async def survive(file: SqliteDatabase, make_room: Callable[[], object]) -> None
     taken, refusal = await fill(store)
     assert "full" in str(refusal)
     with pytest.raises(LogUnavailable):
-        await log.append([("a", b"x" * 200_000)])
+        await log.append([("a", EVENT)])
     assert len(await store.all_ids()) == taken == len(await store.unpublished(10_000))
     assert await version_of(store, f"full-{taken}") == 0
     make_room()
     await store.ready()
     assert await store.save([make_write(f"full-{taken}", body=PADDING)]) == [SaveOutcome.SAVED]
-    await log.append([("a", b"x" * 200_000)])
+    await log.append([("a", EVENT)])
     assert file.read("PRAGMA integrity_check") == [("ok",)]
 
 

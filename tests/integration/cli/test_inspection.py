@@ -13,6 +13,7 @@ import pytest
 
 from shared.contracts.intake import RequestWithdrawn
 from simpul.cli.errors import error_message
+from tests.support.adapters.stored_bodies import replace_in_bodies
 from tests.support.domain.given_when_then import REQUEST
 from tests.support.services.cli_harness import ESCAPE, CommandLine, assert_fails_with_message, command
 from tests.support.services.runtime_harness import INTAKE, OTHER, VERIFICATION, record, runtime_harness, submit
@@ -147,10 +148,9 @@ def test_a_differing_field_is_shown_with_both_values(command_line: CommandLine):
 
 
 async def _damage(folder: Path) -> None:
-    damaged = "CAST(replace(CAST(body AS TEXT), 'INT-2026-000001', 'INT-2026-000007') AS BLOB)"
+    damage = replace_in_bodies("intake", "INT-2026-000001", "INT-2026-000007", REQUEST)
     async with runtime_harness(folder) as harness:
-        sql = f"UPDATE intake_documents SET body={damaged} WHERE id=?"
-        await harness.file.write(lambda db: db.execute(sql, (REQUEST,)))
+        await harness.file.write(damage)
 
 
 def test_an_unexpected_error_has_a_message():

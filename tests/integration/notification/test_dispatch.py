@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from services.notification import app as notification
@@ -26,6 +27,7 @@ from shared.storage.port import SaveOutcome, StoreUnavailable, Write
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.store import SqliteStateStore
 from tests.support.adapters.scripted_smtp import SILENCE, Script, ScriptedSmtp
+from tests.support.adapters.stored_bodies import replace_in_bodies
 from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import REQUEST, make_event
 from tests.support.services.form_browser import browser
@@ -290,8 +292,7 @@ async def test_an_email_of_another_version_fails_temporarily_and_the_others_are_
         await newer.publish(tale.submitted)
         await wait_for_email(newer, "failed", "staff_submitted")
         await all_settled(newer)
-    body = f"CAST(replace(CAST(body AS TEXT), '{stored}', '{written}') AS BLOB)"
-    execute_sql(newer, f"UPDATE notification_documents SET body={body}")
+    write_stored(newer, replace_in_bodies("notification", stored, written))
     server.script.answers.clear()
     newer.clock.advance(seconds=30)
     async with services_harness(
@@ -423,10 +424,10 @@ async def test_an_address_is_in_the_log_only_in_submissions(harness: StaffHarnes
     assert {decode_event(raw).source for raw in records} == {"intake", "verification"}
 
 
-def execute_sql(harness: StaffHarness, statement: str) -> None:
+def write_stored(harness: StaffHarness, write: Callable[[apsw.Connection], object]) -> None:
     """Change stored data without the service."""
     file = SqliteDatabase(harness.platform.settings.database)
-    file.write_blocking(lambda db: list(db.execute(statement)))
+    file.write_blocking(write)
     file.close()
 
 
@@ -446,8 +447,7 @@ async def test_a_rebuilt_ledger_is_the_same_and_sends_nothing(harness: StaffHarn
     await all_settled(harness)
     await harness.events("notification")
     before, sent = (await load_ledger(harness)).state, len(delivered_emails(server))
-    renumbered = "CAST(replace(CAST(body AS TEXT), 'INT-2026-0', 'INT-2027-0') AS BLOB)"
-    execute_sql(harness, f"UPDATE notification_documents SET body={renumbered}")
+    write_stored(harness, replace_in_bodies("notification", "INT-2026-0", "INT-2027-0"))
     store = harness.services["notification"].runtime.store
     rebuild = Rebuild(decider(), store, harness.platform.log)
     assert [difference.fields for difference in (await rebuild.compare()).differences] == [("number",)]
@@ -464,7 +464,7 @@ async def test_the_emails_of_a_lost_record_are_listed_as_unknown_and_not_sent(
     await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent")
     row = await wait_for_email(harness, "sent", "staff_submitted")
-    execute_sql(harness, "DELETE FROM notification_documents")
+    write_stored(harness, lambda db: db.execute("DELETE FROM notification_documents"))
     store = harness.services["notification"].runtime.store
 
     async def is_lost() -> bool:
@@ -492,8 +492,7 @@ async def test_a_ledger_that_differs_from_the_log_is_reported(harness: StaffHarn
     await wait_for_email(harness, "sent")
     await all_settled(harness)
     await harness.events("notification")
-    forged = "CAST(replace(CAST(body AS TEXT), '\"sent\"', '\"failed\"') AS BLOB)"
-    execute_sql(harness, f"UPDATE notification_documents SET body={forged}")
+    write_stored(harness, replace_in_bodies("notification", '"sent"', '"failed"'))
     rebuild = Rebuild(decider(), harness.services["notification"].runtime.store, harness.platform.log)
     assert [difference.fields for difference in (await rebuild.compare()).differences] == [("messages",)]
 

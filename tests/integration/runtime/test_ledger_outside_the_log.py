@@ -19,6 +19,7 @@ from shared.runtime.store_migration import MigrationReport, StoreMigration
 from shared.storage.port import SaveOutcome, StateStore, StoreUnavailable, Write
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.store import SqliteStateStore
+from tests.support.adapters.stored_bodies import replace_in_bodies
 from tests.support.domain.given_when_then import NOON, REQUEST, make_event
 from tests.support.domain.request_events import submitted, verified
 from tests.support.services.runtime_harness import NOTIFICATION, OTHER, RuntimeHarness, runtime_harness
@@ -119,8 +120,7 @@ async def test_a_rebuild_repairs_a_record_and_keeps_its_deliveries(
     await send(ledger)
     before = await read(ledger)
     assert (await Rebuild(NOTIFICATION, ledger.store, harness.log).compare()).clean
-    damaged = "CAST(replace(CAST(body AS TEXT), 'INT-2026-000001', 'INT-2026-000007') AS BLOB)"
-    await harness.file.write(lambda db: db.execute(f"UPDATE notification_documents SET body={damaged}"))
+    await harness.file.write(replace_in_bodies("notification", "INT-2026-000001", "INT-2026-000007"))
     rebuild = Rebuild(NOTIFICATION, ledger.store, harness.log)
     assert [difference.fields for difference in (await rebuild.compare()).differences] == [("number",)]
     assert (await rebuild.swap()).swapped == 1

@@ -11,6 +11,7 @@ import pytest
 from shared.contracts.envelope import encode_event
 from shared.contracts.intake import RequestWithdrawn
 from shared.runtime.rebuild import Rebuild
+from tests.support.adapters.stored_bodies import replace_in_bodies
 from tests.support.domain.given_when_then import REQUEST, make_event
 from tests.support.domain.request_events import submitted, verified, withdrawn
 from tests.support.services.runtime_harness import (
@@ -46,9 +47,8 @@ async def test_a_damaged_record_is_found_and_repaired_while_commands_go_on(harne
         return len(await verification.store.all_ids()) == 2
 
     await until(consume_log)
-    damaged = "CAST(replace(CAST(body AS TEXT), 'INT-2026-000001', 'INT-2026-000007') AS BLOB)"
-    sql = f"UPDATE verification_documents SET body={damaged} WHERE id=?"
-    await harness.file.write(lambda db: db.execute(sql, (REQUEST,)))
+    damage = replace_in_bodies("verification", "INT-2026-000001", "INT-2026-000007", REQUEST)
+    await harness.file.write(damage)
     rebuild = Rebuild(VERIFICATION, verification.store, harness.log)
     [difference] = (await rebuild.compare()).differences
     assert (difference.id, difference.fields) == (REQUEST, ("number",))
