@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import apsw
 
@@ -16,7 +17,8 @@ def replace_in_bodies(
 
     def write(db: apsw.Connection) -> None:
         select = f"SELECT place, body FROM {service}_documents WHERE ?1 IS NULL OR id=?1"
-        for place, body in db.execute(select, (request_id,)).fetchall():
+        stored: list[tuple[Any, ...]] = db.execute(select, (request_id,)).fetchall()
+        for place, body in stored:
             changed = compress(decompress(body).replace(old.encode(), new.encode()))
             db.execute(f"UPDATE {service}_documents SET body=? WHERE place=?", (changed, place))
 
