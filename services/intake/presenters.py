@@ -21,7 +21,7 @@ from services.intake.domain.decisions import ALLOWED_STATUSES
 from services.intake.domain.form import Form
 from services.intake.domain.state import State
 from shared.contracts.lifecycle import Status
-from shared.runtime.conflict import conflict
+from shared.runtime.conflict import conflict_refusal
 from shared.runtime.decider import Refusal
 from shared.web.api import serializers
 from shared.web.views.employee_number import group_digits, mask_employee_number
@@ -152,4 +152,4 @@ def closed_action_refusal(state: State, action: str) -> Refusal:
         return Refusal("survey_answered", at=state.surveyed_at) if state.surveyed_at else Refusal("survey_closed")
     if action == "perbaiki" and state.active_claim:
         return Refusal("being_checked", at=state.active_claim.at)
-    return conflict(state.status, state.history)
+    return conflict_refusal(state.status, state.history)

@@ -20,7 +20,7 @@ from shared.calendar import today
 from shared.contracts.facts import DocumentRef, Staff
 from shared.contracts.lifecycle import Status
 from shared.identity.accounts import Role
-from shared.runtime.conflict import conflict
+from shared.runtime.conflict import conflict_refusal
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.storage.port import RecordQuery
@@ -137,4 +137,4 @@ class VerificationService:
 
     def conflict_problem(self, loaded: Loaded[State]) -> Problem:
         """Return the 409 that a decision on this state would get."""
-        return commands.conflict(conflict(loaded.state.status, loaded.state.history), loaded.version)
+        return commands.conflict_problem(conflict_refusal(loaded.state.status, loaded.state.history), loaded.version)

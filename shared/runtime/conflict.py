@@ -23,7 +23,7 @@ _EVENTS_LEADING_TO: Mapping[Status, frozenset[str]] = {
 }
 
 
-def conflict(status: Status, history: tuple[HistoryEntry, ...]) -> Refusal:
+def conflict_refusal(status: Status, history: tuple[HistoryEntry, ...]) -> Refusal:
     """Return the refusal "moved_on" with the current `status`, and `by`, `at` and `event` of the event that led to it.
 
     The latest event need not be that event, if events crossed; hence the lookup by status.

@@ -39,7 +39,7 @@ from shared.contracts.facts import DocumentKind, Fact, Staff
 from shared.contracts.intake import ApplicantAnswered
 from shared.contracts.lifecycle import Status
 from shared.contracts.stages import StageRules, responsible_for, stage_clock
-from shared.runtime.conflict import conflict
+from shared.runtime.conflict import conflict_refusal
 from shared.runtime.decider import Refusal
 
 ASSIGNED_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD)
@@ -101,7 +101,7 @@ def _assign(state: State, command: AssignLead, day: date) -> LeadAssigned:
 def _reassign(state: State, command: ReassignLead, day: date) -> LeadReassigned:
     statuses = LEAD_STATUSES if command.lead_leaves else ASSIGNED_STATUSES
     if state.lead is None or state.target_date is None or state.status not in statuses:
-        raise conflict(state.status, state.history)
+        raise conflict_refusal(state.status, state.history)
     if command.lead.username == state.lead.username:
         raise Refusal("same_lead", lead=state.lead.name)
     if command.target_date is not None:
@@ -117,7 +117,7 @@ def _reassign(state: State, command: ReassignLead, day: date) -> LeadReassigned:
 
 def _change_target(state: State, command: ChangeTarget, day: date) -> TargetChanged:
     if state.target_date is None or state.status not in ASSIGNED_STATUSES:
-        raise conflict(state.status, state.history)
+        raise conflict_refusal(state.status, state.history)
     _require_not_past(command.target_date, day)
     if command.target_date == state.target_date:
         raise Refusal("same_target")
@@ -171,7 +171,7 @@ def _resume(state: State, command: ResumeWork, day: date, calendar: WorkingCalen
         _require_lead(state, command.by)
         _require_status(state, Status.ON_HOLD)
     if (command.by is None and not has_open_answer(state)) or state.stopped_on is None or state.target_date is None:
-        raise conflict(state.status, state.history)
+        raise conflict_refusal(state.status, state.history)
     days = _paused_working_days(state.stopped_on, day, calendar)
     return WorkResumed(
         pause=state.course.pause,
@@ -221,7 +221,7 @@ def next_record_number(state: State) -> str:
 
 def _require_status(state: State, *statuses: Status) -> None:
     if state.status not in statuses:
-        raise conflict(state.status, state.history)
+        raise conflict_refusal(state.status, state.history)
 
 
 def _require_lead(state: State, by: Staff) -> None:

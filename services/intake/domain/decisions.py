@@ -46,7 +46,7 @@ from shared.contracts.intake import (
     TrackingLinkRequested,
 )
 from shared.contracts.lifecycle import BEFORE_DELIVERY, ENDED, Lifecycle, Status
-from shared.runtime.conflict import conflict
+from shared.runtime.conflict import conflict_refusal
 from shared.runtime.decider import Refusal
 
 
@@ -84,7 +84,7 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
             (at), survey_closed (until), not_due (at); also the refusals of `validate_form` and `apply_changes`.
     """
     if state.status not in ALLOWED_STATUSES[type(command)] or _is_about_earlier_step(state.course, command):
-        raise conflict(state.status, state.history)
+        raise conflict_refusal(state.status, state.history)
     fact: Fact
     match command:
         case ResubmitRequest() | CorrectRequest():
@@ -148,7 +148,7 @@ def _change_form(state: State, command: ResubmitRequest | CorrectRequest, now: d
     """Change the form; another email address takes effect only when it has been confirmed."""
     before = state.form
     if before is None:
-        raise conflict(state.status, state.history)
+        raise conflict_refusal(state.status, state.history)
     number, failed = _round_and_failed_items(state, command)
     requested = validate_form(apply_changes(before, command, failed, number), today(now))
     form, facts = _keep_email(before, requested), list[Fact]()
@@ -170,7 +170,7 @@ def _round_and_failed_items(
     """Return the round of the changed form, and the items that the changes must address."""
     if isinstance(command, ResubmitRequest):
         if state.returned is None:
-            raise conflict(state.status, state.history)
+            raise conflict_refusal(state.status, state.history)
         return state.course.round + 1, tuple(verdict.item for verdict in state.returned.failed)
     if state.active_claim is not None:
         raise Refusal("being_checked", at=state.active_claim.at)
@@ -183,7 +183,7 @@ def _keep_email(before: Form, after: Form) -> Form:
 
 def _decide_contact(state: State, command: ChangeContact | ConfirmContact) -> ContactChangeRequested | ContactChanged:
     if state.form is None:
-        raise conflict(state.status, state.history)
+        raise conflict_refusal(state.status, state.history)
     applicant, requested = state.form.applicant, state.requested_contact
     if isinstance(command, ChangeContact):
         contact = {"email": command.email, "phone": command.phone}

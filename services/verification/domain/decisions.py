@@ -31,7 +31,7 @@ from shared.contracts.verification import (
     RequestReturned,
     RequestVerified,
 )
-from shared.runtime.conflict import conflict
+from shared.runtime.conflict import conflict_refusal
 from shared.runtime.decider import Refusal
 
 
@@ -54,7 +54,7 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
         return [_add_note(command)]
     seen = command.corrections if isinstance(command, VerifyRequest | ReturnRequest | RecommendRejection) else None
     if is_outdated(state, command.round, seen):
-        raise conflict(state.status, state.history)
+        raise conflict_refusal(state.status, state.history)
     match command:
         case RecommendRejection():
             return [_recommend(state, command)]

@@ -68,7 +68,7 @@ def command_result(answer: CommandResult) -> dict[str, Any]:
 def refusal_problem(refusal: Refusal, messages: RefusalMessages, version: int) -> Problem:
     """Turn a refusal into a problem with a message for people."""
     if refusal.code == "moved_on":
-        return conflict(refusal, version)
+        return conflict_problem(refusal, version)
     status, field, message = messages[refusal.code]
     detail = message.format(**{name: _format_fact(value) for name, value in refusal.params.items()})
     if status == 422:
@@ -76,7 +76,7 @@ def refusal_problem(refusal: Refusal, messages: RefusalMessages, version: int) -
     return Problem(status, detail, code=refusal.code)
 
 
-def conflict(refusal: Refusal, version: int) -> Problem:
+def conflict_problem(refusal: Refusal, version: int) -> Problem:
     """409 that names the event that happened first, its actor and its time."""
     status, by, at, event = (refusal.params.get(name) for name in ("status", "by", "at", "event"))
     current = {"status": status, "version": version, "by": by or "", "event": event or "", "at": at}
