@@ -68,7 +68,7 @@ class Staff(Value):
     name: str
     acting_for: str = ""
 
-    def represents(self, person: Staff) -> bool:
+    def acts_for(self, person: Staff) -> bool:
         """Return whether this is the person, or acts for the person."""
         return person.username in (self.username, self.acting_for)
 

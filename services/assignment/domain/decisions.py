@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -35,7 +36,7 @@ from shared.contracts.assignment import (
     WorkStarted,
 )
 from shared.contracts.envelope import Event
-from shared.contracts.facts import DocumentKind, Fact, Staff
+from shared.contracts.facts import DocumentKind, Fact
 from shared.contracts.intake import ApplicantAnswered
 from shared.contracts.lifecycle import Status
 from shared.contracts.stages import StageRules, responsible_for, stage_clock
@@ -45,6 +46,8 @@ from shared.runtime.decider import Refusal
 ASSIGNED_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD)
 LEAD_STATUSES = (*ASSIGNED_STATUSES, Status.DELIVERED)
 """The statuses in which a request needs its lead: an objection brings back what is delivered."""
+LEAD_COMMANDS = (StartWork, NoteProgress, PauseWork, ResumeWork, CompleteWork)
+"""Commands of the work, which only the lead gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,39 +58,64 @@ class Rules(StageRules):
     confirm_remind_days: tuple[int, ...] = (3,)
 
 
-def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:
+ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
+    RejectRequest: frozenset({Status.SUBMITTED, Status.VERIFIED}),
+    AssignLead: frozenset({Status.VERIFIED}),
+    ReassignLead: frozenset(LEAD_STATUSES),
+    ChangeTarget: frozenset(ASSIGNED_STATUSES),
+    RemindResponsible: frozenset(Status),
+    StartWork: frozenset({Status.ASSIGNED}),
+    NoteProgress: frozenset({Status.IN_PROGRESS}),
+    PauseWork: frozenset({Status.IN_PROGRESS}),
+    ResumeWork: frozenset({Status.IN_PROGRESS, Status.ON_HOLD}),
+    CompleteWork: frozenset({Status.IN_PROGRESS}),
+    AddNote: frozenset(Status),
+}
+"""The statuses in which a command is accepted.
+
+What is delivered gets another lead only if the lead leaves. After the applicant's answer, work is in progress before it is resumed.
+"""
+
+
+def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:  # noqa: C901 (one case per command)
     """Return the facts that follow from a command.
 
-    Raises Refusal: moved_on (status, by, at, event), not_your_request, reason_missing, note_missing, question_missing,
-    summary_missing, target_in_the_past (today), same_lead (lead), same_target, percent_out_of_range, documents_missing,
-    record_missing, record_outdated (record_number), text_missing, not_overdue, reminded_today.
+    Raises:
+        Refusal: not_your_request; moved_on (status, by, at, event) at another status; reason_missing, note_missing,
+            question_missing, summary_missing, text_missing, target_in_the_past (today), same_lead (lead), same_target,
+            percent_out_of_range, documents_missing, record_missing, record_outdated (record_number), not_overdue,
+            reminded_today.
     """
+    _require_lead(state, command)
+    if state.status not in ALLOWED_STATUSES[type(command)]:
+        raise conflict_refusal(state.status, state.history)
+    day = today(now)
     match command:
-        case RejectRequest():
-            return [_reject(state, command)]
+        case RejectRequest(by=by, reason=reason):
+            return [RequestRejected(reason=_require_text("reason", reason), by=by)]
         case AssignLead():
-            return [_assign(state, command, today(now))]
+            return [_assign(command, day)]
         case ReassignLead():
-            return [_reassign(state, command, today(now))]
+            return [_reassign(state, command, day)]
         case ChangeTarget():
-            return [_change_target(state, command, today(now))]
+            return [_change_target(state, command, day)]
+        case RemindResponsible():
+            return [_remind(state, command, day, rules)]
+        case StartWork(by=by):
+            return [WorkStarted(by=by)]
+        case NoteProgress():
+            return [_note_progress(command)]
+        case PauseWork():
+            return [_pause(state, command, day, rules)]
+        case ResumeWork():
+            return [_resume(state, command, day, rules.calendar)]
+        case CompleteWork():
+            return [_complete(state, command, day, rules)]
         case AddNote(by=by, text=text):
             return [WorkNoteAdded(text=_require_text("text", text), by=by)]
-        case RemindResponsible():
-            return [_remind(state, command, today(now), rules)]
-        case ResumeWork():
-            return [_resume(state, command, today(now), rules.calendar)]
-        case _:
-            return [_work(state, command, today(now), rules)]
 
 
-def _reject(state: State, command: RejectRequest) -> RequestRejected:
-    _require_status(state, Status.SUBMITTED, Status.VERIFIED)
-    return RequestRejected(reason=_require_text("reason", command.reason), by=command.by)
-
-
-def _assign(state: State, command: AssignLead, day: date) -> LeadAssigned:
-    _require_status(state, Status.VERIFIED)
+def _assign(command: AssignLead, day: date) -> LeadAssigned:
     _require_not_past(command.target_date, day)
     return LeadAssigned(
         lead=command.lead,
@@ -116,7 +144,7 @@ def _reassign(state: State, command: ReassignLead, day: date) -> LeadReassigned:
 
 
 def _change_target(state: State, command: ChangeTarget, day: date) -> TargetChanged:
-    if state.target_date is None or state.status not in ASSIGNED_STATUSES:
+    if state.target_date is None:
         raise conflict_refusal(state.status, state.history)
     _require_not_past(command.target_date, day)
     if command.target_date == state.target_date:
@@ -145,32 +173,24 @@ def _remind(state: State, command: RemindResponsible, day: date, rules: Rules) -
     )
 
 
-def _work(state: State, command: StartWork | NoteProgress | PauseWork | CompleteWork, day: date, rules: Rules) -> Fact:
-    _require_lead(state, command.by)
-    _require_status(state, Status.ASSIGNED if isinstance(command, StartWork) else Status.IN_PROGRESS)
-    match command:
-        case StartWork(by=by):
-            return WorkStarted(by=by)
-        case NoteProgress(by=by, note=note, percent=percent):
-            if percent is not None and not 0 <= percent <= 100:
-                raise Refusal("percent_out_of_range")
-            return WorkProgressed(note=_require_text("note", note), percent=percent, by=by)
-        case PauseWork(by=by, question=question):
-            return WorkPaused(
-                pause=state.course.pause + 1,
-                question=_require_text("question", question),
-                answer_by=rules.calendar.add_working_days(day, rules.answer_days),
-                by=by,
-            )
-        case CompleteWork():
-            return _complete(state, command, day, rules)
+def _note_progress(command: NoteProgress) -> WorkProgressed:
+    if command.percent is not None and not 0 <= command.percent <= 100:
+        raise Refusal("percent_out_of_range")
+    return WorkProgressed(note=_require_text("note", command.note), percent=command.percent, by=command.by)
+
+
+def _pause(state: State, command: PauseWork, day: date, rules: Rules) -> WorkPaused:
+    return WorkPaused(
+        pause=state.course.pause + 1,
+        question=_require_text("question", command.question),
+        answer_by=rules.calendar.add_working_days(day, rules.answer_days),
+        by=command.by,
+    )
 
 
 def _resume(state: State, command: ResumeWork, day: date, calendar: WorkingCalendar) -> WorkResumed:
-    if command.by is not None:
-        _require_lead(state, command.by)
-        _require_status(state, Status.ON_HOLD)
-    if (command.by is None and not has_open_answer(state)) or state.stopped_on is None or state.target_date is None:
+    may_resume = has_open_answer(state) if command.by is None else state.status is Status.ON_HOLD
+    if not may_resume or state.stopped_on is None or state.target_date is None:
         raise conflict_refusal(state.status, state.history)
     days = _paused_working_days(state.stopped_on, day, calendar)
     return WorkResumed(
@@ -219,13 +239,10 @@ def next_record_number(state: State) -> str:
     return f"BAST/{state.number}/{state.course.delivery + 1}"
 
 
-def _require_status(state: State, *statuses: Status) -> None:
-    if state.status not in statuses:
-        raise conflict_refusal(state.status, state.history)
-
-
-def _require_lead(state: State, by: Staff) -> None:
-    if state.lead is None or not by.represents(state.lead):
+def _require_lead(state: State, command: Command) -> None:
+    """Refuse a command of the work to everybody but the lead of the request, and those who act for the lead."""
+    by = command.by if isinstance(command, LEAD_COMMANDS) else None
+    if by is not None and (state.lead is None or not by.acts_for(state.lead)):
         raise Refusal("not_your_request")
 
 

@@ -75,7 +75,7 @@ ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
 }
 
 
-def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:
+def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:  # noqa: C901 (one case per command)
     """Return the facts that follow from a command.
 
     Raises:
@@ -85,28 +85,31 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
     """
     if state.status not in ALLOWED_STATUSES[type(command)] or _is_about_earlier_step(state.course, command):
         raise conflict_refusal(state.status, state.history)
-    fact: Fact
     match command:
+        case SubmitRequest():
+            return [_submit(command, now)]
         case ResubmitRequest() | CorrectRequest():
             return _change_form(state, command, now)
-        case SubmitRequest():
-            fact = _submit(command, now)
         case ChangeContact() | ConfirmContact():
-            fact = _decide_contact(state, command)
+            return [_decide_contact(state, command)]
         case WithdrawRequest(reason=reason):
-            fact = RequestWithdrawn(reason=_require_text(reason, "reason_missing"))
+            return [RequestWithdrawn(reason=_require_text(reason, "reason_missing"))]
         case AnswerQuestion(text=text):
-            fact = ApplicantAnswered(pause=state.course.pause, text=_require_text(text, "text_missing"))
+            return [ApplicantAnswered(pause=state.course.pause, text=_require_text(text, "text_missing"))]
+        case ConfirmHandover():
+            return [_confirm_handover(state, now, rules, automatic=False)]
+        case ContestHandover(reason=reason):
+            return [HandoverContested(delivery=state.course.delivery, reason=_require_text(reason, "reason_missing"))]
         case AnswerSurvey():
-            fact = _answer_survey(state, command, now)
+            return [_answer_survey(state, command, now)]
         case MailLink():
             return [] if _link_requested_recently(state, now, rules) else [TrackingLinkRequested()]
         case ExpireRequest():
             _require_due(state, now)
-            fact = RequestExpired(round=state.course.round)
-        case _:
-            fact = _decide_handover(state, command, now, rules)
-    return [fact]
+            return [RequestExpired(round=state.course.round)]
+        case ConfirmBySilence():
+            _require_due(state, now)
+            return [_confirm_handover(state, now, rules, automatic=True)]
 
 
 def _is_about_earlier_step(course: Lifecycle, command: Command) -> bool:
@@ -124,17 +127,9 @@ def _link_requested_recently(state: State, now: datetime, rules: Rules) -> bool:
     return state.link_asked_at is not None and now < state.link_asked_at + rules.link_cooldown
 
 
-def _decide_handover(
-    state: State, command: ConfirmHandover | ContestHandover | ConfirmBySilence, now: datetime, rules: Rules
-) -> Fact:
-    delivery = state.course.delivery
-    if isinstance(command, ContestHandover):
-        return HandoverContested(delivery=delivery, reason=_require_text(command.reason, "reason_missing"))
-    automatic = isinstance(command, ConfirmBySilence)
-    if automatic:
-        _require_due(state, now)
+def _confirm_handover(state: State, now: datetime, rules: Rules, *, automatic: bool) -> HandoverConfirmed:
     until = today(now) + timedelta(days=rules.survey_days)
-    return HandoverConfirmed(delivery=delivery, automatic=automatic, survey_until=until)
+    return HandoverConfirmed(delivery=state.course.delivery, automatic=automatic, survey_until=until)
 
 
 def _submit(command: SubmitRequest, now: datetime) -> RequestSubmitted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -42,20 +43,30 @@ class Rules(StageRules):
     remind_days: tuple[int, ...] = (5, 8)
 
 
+ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
+    VerifyRequest: frozenset({Status.SUBMITTED}),
+    ReturnRequest: frozenset({Status.SUBMITTED}),
+    RecommendRejection: frozenset({Status.SUBMITTED}),
+    WithdrawRecommendation: frozenset({Status.SUBMITTED}),
+    ClaimRequest: frozenset({Status.SUBMITTED}),
+    ReleaseClaim: frozenset({Status.SUBMITTED}),
+    AddNote: frozenset(Status),
+}
+
+
 def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:
     """Return the facts that follow from an officer's command.
 
     Raises:
-        Refusal: moved_on (status, by, at, event), items_missing, item_duplicate, note_missing, item_failed (items),
-            nothing_failed, warning_open (warnings), reason_missing, already_recommended (by, at), recommendation_open (by, at),
-            not_recommended, already_claimed (by, at), not_claimed, text_missing.
+        Refusal: moved_on (status, by, at, event) at another status or about an earlier form; items_missing, item_duplicate,
+            note_missing, item_failed (items), nothing_failed, warning_open (warnings), reason_missing, already_recommended
+            (by, at), recommendation_open (by, at), not_recommended, already_claimed (by, at), not_claimed, text_missing.
     """
-    if isinstance(command, AddNote):
-        return [_add_note(command)]
-    seen = command.corrections if isinstance(command, VerifyRequest | ReturnRequest | RecommendRejection) else None
-    if is_outdated(state, command.round, seen):
+    if state.status not in ALLOWED_STATUSES[type(command)] or _is_about_earlier_form(state, command):
         raise conflict_refusal(state.status, state.history)
     match command:
+        case VerifyRequest() | ReturnRequest():
+            return _decide_checklist(state, command, today(now), rules)
         case RecommendRejection():
             return [_recommend(state, command)]
         case WithdrawRecommendation(by=by):
@@ -64,14 +75,28 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
             return _claim(state, command)
         case ReleaseClaim(by=by):
             return [_release(state, by)]
-        case VerifyRequest() | ReturnRequest():
-            return _decide_checklist(state, command, today(now), rules)
+        case AddNote():
+            return [_add_note(command)]
+
+
+def _is_about_earlier_form(state: State, command: Command) -> bool:
+    """Whether the officer saw an earlier round, or the form before a correction."""
+    match command:
+        case VerifyRequest() | ReturnRequest() | RecommendRejection():
+            return _has_changed_since(state, command.round, command.corrections)
+        case WithdrawRecommendation() | ClaimRequest() | ReleaseClaim():
+            return _has_changed_since(state, command.round, None)
+        case AddNote():
+            return False
+
+
+def _has_changed_since(state: State, round_number: int | None, corrections: int | None) -> bool:
+    return round_number not in (None, state.course.round) or corrections not in (None, state.corrections)
 
 
 def is_outdated(state: State, round_number: int | None, corrections: int | None = None) -> bool:
     """Whether the request no longer awaits an officer, or was resubmitted since that round or corrected since then."""
-    is_other = round_number not in (None, state.course.round) or corrections not in (None, state.corrections)
-    return state.status is not Status.SUBMITTED or is_other
+    return state.status is not Status.SUBMITTED or _has_changed_since(state, round_number, corrections)
 
 
 def checklist_refusals(state: State, command: VerifyRequest | ReturnRequest) -> list[Refusal]:
