@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from services.assignment.access import acting_for_lead, is_visible_to, may_list, readable_filters
 from services.assignment.dependencies import Assignment, BoardReader, Context, Handovers, Head, Lead, Reader
 from services.assignment.domain.commands import (
     AddNote,
@@ -22,7 +22,7 @@ from services.assignment.domain.commands import (
 )
 from services.assignment.handover_service import FILE_RULES, digest_parts
 from services.assignment.overdue_board import MAX_LIST_REQUESTS, present_board
-from services.assignment.presenters import in_capacity, present_request, present_summary
+from services.assignment.presenters import present_request, present_summary
 from services.assignment.projections import find_requests
 from services.assignment.schemas import (
     AssignmentBody,
@@ -41,10 +41,7 @@ from services.assignment.schemas import (
     WorkQuery,
 )
 from shared.contracts.request_state import find_document
-from shared.identity.accounts import Role
-from shared.identity.service import Principal
 from shared.runtime.decider import Refusal
-from shared.runtime.request_columns import RequestFilters
 from shared.web.api.bulk import BulkResponse
 from shared.web.api.commands import CommandResponse, command_result
 from shared.web.api.exports import EXPORT_RESPONSES, ExportKind, export_requests
@@ -63,20 +60,6 @@ from shared.web.http.downloads import download
 from shared.web.views.labels import STATUS_LABELS
 
 router = APIRouter(prefix="/api/assignment", tags=["assignment"], route_class=GuardedRoute)
-
-
-def may_list(lead: str, reader: Principal) -> bool:
-    """Whether this person may list the requests of that lead ("" for all that they may see)."""
-    return lead == "" or reader.has_role(Role.STRUCTURAL) or lead in reader.represented(Role.TECHNICAL)
-
-
-def readable_filters(query: WorkQuery, reader: Principal, day: date) -> RequestFilters:
-    """The filters of the list; technical staff see the requests of one lead, the own ones unless they name another."""
-    filters = query.filters(day)
-    if not reader.has_role(Role.STRUCTURAL):
-        represented = reader.represented(Role.TECHNICAL)
-        filters["lead"] = query.lead if query.lead in represented else represented[0]
-    return filters
 
 
 @router.get("/requests", response_model=CountedPageResponse[RequestSummaryResponse], response_model_exclude_unset=True)
@@ -131,8 +114,7 @@ async def remind(
     request_id: str, head: Head, assignment: Assignment, context: Context, body: EmptyBody | None = None
 ) -> dict[str, Any]:
     """Remind the one responsible for an overdue request by email, at most once a day."""
-    await assignment.get_request(request_id)
-    return await assignment.execute(context, request_id, RemindResponsible(head.staff), head, body or EmptyBody())
+    return await assignment.execute(context, request_id, RemindResponsible(head.staff), body or EmptyBody())
 
 
 @router.get(
@@ -165,8 +147,7 @@ async def reject(
     request_id: str, body: RejectionBody, head: Head, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Reject a request that was submitted or verified; the reason is emailed to the applicant."""
-    await assignment.get_request(request_id)
-    return await assignment.execute(context, request_id, RejectRequest(head.staff, body.reason), head, body)
+    return await assignment.execute(context, request_id, RejectRequest(head.staff, body.reason), body)
 
 
 @router.post("/requests/{request_id}/assignment", response_model=TargetResponse, response_model_exclude_unset=True)
@@ -177,7 +158,7 @@ async def assign(
     await assignment.get_request(request_id)
     lead = await assignment.get_lead_candidate(body.lead)
     command = AssignLead(head.staff, lead, body.complexity, body.target_date, body.note)
-    return await assignment.execute_with_target(context, request_id, command, head, body)
+    return await assignment.execute_with_target(context, request_id, command, body)
 
 
 @router.post("/requests/{request_id}/reassignment", response_model=TargetResponse, response_model_exclude_unset=True)
@@ -188,13 +169,13 @@ async def reassign(
     await assignment.get_request(request_id)
     lead = await assignment.get_lead_candidate(body.lead)
     command = ReassignLead(head.staff, lead, body.reason, body.target_date)
-    return await assignment.execute_with_target(context, request_id, command, head, body)
+    return await assignment.execute_with_target(context, request_id, command, body)
 
 
 @router.post("/bulk", response_model=BulkResponse)
 async def execute_bulk(body: BulkCommand, head: Head, assignment: Assignment, context: Context) -> dict[str, Any]:
     """Appoint or replace the lead of several requests; each outcome is reported, and a refusal does not stop the others."""
-    return {"results": await assignment.execute_bulk(context, body, head)}
+    return {"results": await assignment.execute_bulk(context, body, head.staff)}
 
 
 @router.post("/requests/{request_id}/target", response_model=TargetResponse, response_model_exclude_unset=True)
@@ -202,9 +183,8 @@ async def change_target(
     request_id: str, body: TargetBody, head: Head, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Set another target for the work and email it to applicant and lead; a day off is accepted with a warning."""
-    await assignment.get_request(request_id)
     command = ChangeTarget(head.staff, body.target_date, body.reason)
-    return await assignment.execute_with_target(context, request_id, command, head, body)
+    return await assignment.execute_with_target(context, request_id, command, body)
 
 
 @router.post("/requests/{request_id}/start", response_model=CommandResponse)
@@ -212,8 +192,8 @@ async def start(
     request_id: str, lead: Lead, assignment: Assignment, context: Context, body: EmptyBody | None = None
 ) -> dict[str, Any]:
     """Start the work."""
-    lead = await assignment.as_lead(request_id, lead)
-    return await assignment.execute(context, request_id, StartWork(lead.staff), lead, body or EmptyBody())
+    lead = await assignment.acting_for_lead(request_id, lead)
+    return await assignment.execute(context, request_id, StartWork(lead.staff), body or EmptyBody())
 
 
 @router.post("/requests/{request_id}/progress", response_model=CommandResponse)
@@ -221,9 +201,9 @@ async def progress(
     request_id: str, body: ProgressBody, lead: Lead, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Record the progress of the work, which the applicant sees too."""
-    lead = await assignment.as_lead(request_id, lead)
+    lead = await assignment.acting_for_lead(request_id, lead)
     command = NoteProgress(lead.staff, body.note, body.percent)
-    return await assignment.execute(context, request_id, command, lead, body)
+    return await assignment.execute(context, request_id, command, body)
 
 
 @router.post("/requests/{request_id}/pause", response_model=CommandResponse)
@@ -231,8 +211,8 @@ async def pause(
     request_id: str, body: PauseBody, lead: Lead, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Ask the applicant a question and put the work on hold."""
-    lead = await assignment.as_lead(request_id, lead)
-    return await assignment.execute(context, request_id, PauseWork(lead.staff, body.question), lead, body)
+    lead = await assignment.acting_for_lead(request_id, lead)
+    return await assignment.execute(context, request_id, PauseWork(lead.staff, body.question), body)
 
 
 @router.post("/requests/{request_id}/resume", response_model=CommandResponse)
@@ -240,9 +220,9 @@ async def resume(
     request_id: str, lead: Lead, assignment: Assignment, context: Context, body: ResumeBody | None = None
 ) -> dict[str, Any]:
     """Resume the work without the applicant's answer; the target moves by the working days of the pause."""
-    lead = await assignment.as_lead(request_id, lead)
+    lead = await assignment.acting_for_lead(request_id, lead)
     fields = body or ResumeBody()
-    return await assignment.execute(context, request_id, ResumeWork(lead.staff, fields.note), lead, fields)
+    return await assignment.execute(context, request_id, ResumeWork(lead.staff, fields.note), fields)
 
 
 @router.post(
@@ -254,7 +234,7 @@ async def complete(
     request_id: str, lead: Lead, request: Request, assignment: Assignment, handovers: Handovers, context: Context
 ) -> dict[str, Any]:
     """Hand over: a form with `summary` and 1 to 20 `documents`, to which the handover record is added."""
-    lead = await assignment.as_lead(request_id, lead)
+    lead = await assignment.acting_for_lead(request_id, lead)
     async with read_form(request, HandoverFields, FILE_RULES, handovers.limits) as form:
         key = context.command_key(f"{lead.username}\n{request_id}", request_digest(*await digest_parts(form)))
         loaded = await assignment.get_own_request(request_id, lead)
@@ -275,8 +255,8 @@ async def add_note(
     request_id: str, body: NoteBody, reader: Reader, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Add a note among staff."""
-    reader = in_capacity((await assignment.get_readable_request(request_id, reader)).state, reader)
-    return await assignment.execute(context, request_id, AddNote(reader.staff, body.text), reader, body)
+    reader = acting_for_lead((await assignment.get_readable_request(request_id, reader)).state, reader)
+    return await assignment.execute(context, request_id, AddNote(reader.staff, body.text), body)
 
 
 @router.get("/live", response_class=Response, responses=STREAM_RESPONSES)
@@ -291,7 +271,7 @@ async def follow(reader: Reader, request: Request, assignment: Assignment, opene
 
     async def visible_fields(request_id: str, _version: int) -> dict[str, Any] | None:
         loaded = await assignment.executor.read(request_id)
-        if loaded is None or not assignment.is_visible_to(loaded.state, reader):
+        if loaded is None or not is_visible_to(loaded.state, reader):
             return None
         status = loaded.state.status
         return {"number": loaded.state.number, "status": status, "label": STATUS_LABELS[status]}

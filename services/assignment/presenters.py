@@ -11,8 +11,6 @@ from services.assignment.errors import WORDS
 from shared.calendar import WorkingCalendar
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
-from shared.identity.accounts import Role
-from shared.identity.service import Principal
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
 from shared.web.api.staff_notes import present_notes
@@ -38,23 +36,6 @@ def target_warnings(target: date | None, calendar: WorkingCalendar) -> list[dict
             "next_working_day": next_day,
         }
     ]
-
-
-def is_lead(state: State, reader: Principal) -> bool:
-    """Return whether this person leads the request, or acts for its lead."""
-    return state.lead is not None and state.lead.username in reader.represented(Role.TECHNICAL)
-
-
-def in_capacity(state: State, by: Principal) -> Principal:
-    """Return the person in the capacity in which this request is theirs: as its lead, or acting for its lead."""
-    return by.representing(state.lead.username) if state.lead and is_lead(state, by) else by
-
-
-def was_just_reassigned_from(state: State, reader: Principal) -> bool:
-    """Return whether the last event reassigned the request from this person, whose page has to show that."""
-    last = state.history[-1].event if state.history else ""
-    former = state.former_lead
-    return last == "LeadReassigned" and former is not None and former.username in reader.represented(Role.TECHNICAL)
 
 
 def present_summary(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:

@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from services.assignment.access import acting_for_lead, is_lead
 from services.assignment.domain.commands import AssignLead, ChangeTarget, Command, ReassignLead
 from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
 from services.assignment.errors import LEAD_NOT_AVAILABLE, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
 from services.assignment.overdue_board import OverdueBoard
-from services.assignment.presenters import in_capacity, is_lead, target_warnings, was_just_reassigned_from
+from services.assignment.presenters import target_warnings
 from services.assignment.projections import find_open_work, find_overdue_work
 from services.assignment.schemas import BulkAssignment, BulkReassignment
 from shared.backends.platform import Platform
@@ -57,20 +58,15 @@ class AssignmentService:
             raise Problem(404, REQUEST_NOT_FOUND)
         return loaded
 
-    async def as_lead(self, request_id: str, lead: Principal) -> Principal:
+    async def acting_for_lead(self, request_id: str, lead: Principal) -> Principal:
         """Return the person in the capacity in which they lead this request. Raises Problem 404 if they do not."""
-        return in_capacity((await self.get_own_request(request_id, lead)).state, lead)
+        return acting_for_lead((await self.get_own_request(request_id, lead)).state, lead)
 
     async def get_readable_request(self, request_id: str, reader: Principal) -> Loaded[State]:
         """Return a request: any for a structural head, an own one for technical staff. Raises Problem 404."""
         if reader.has_role(Role.STRUCTURAL):
             return await self.get_request(request_id)
         return await self.get_own_request(request_id, reader)
-
-    def is_visible_to(self, state: State, reader: Principal) -> bool:
-        """Return whether changes of a request are streamed to this person, including its reassignment to another lead."""
-        own = is_lead(state, reader) or was_just_reassigned_from(state, reader)
-        return bool(state.number) and (own or reader.has_role(Role.STRUCTURAL))
 
     async def get_lead_candidate(self, username: str) -> Staff:
         """Return an active member of the technical staff. Raises Problem 422."""
@@ -80,11 +76,13 @@ class AssignmentService:
         return Staff(username=account.username, name=account.name)
 
     async def execute(
-        self, context: CommandContext, request_id: str, command: Command, by: Principal, body: BaseModel
+        self, context: CommandContext, request_id: str, command: Command, *content: BaseModel | str
     ) -> dict[str, Any]:
-        """Execute a command of a member of staff. Raises Problem."""
+        """Execute a command of a member of staff; `content` is what the request body said. Raises Problem."""
+        await self.get_request(request_id)
+        actor = command.by.username if command.by else ""
         return await commands.execute_command(
-            context, self.executor, request_id, command, by.username, REFUSAL_MESSAGES, body
+            context, self.executor, request_id, command, actor, REFUSAL_MESSAGES, *content
         )
 
     async def execute_with_target(
@@ -92,30 +90,26 @@ class AssignmentService:
         context: CommandContext,
         request_id: str,
         command: AssignLead | ReassignLead | ChangeTarget,
-        by: Principal,
-        body: BaseModel,
+        *content: BaseModel | str,
     ) -> dict[str, Any]:
         """Execute a command that may set a target; the result warns of one that is not a working day. Raises Problem."""
-        result = await self.execute(context, request_id, command, by, body)
+        result = await self.execute(context, request_id, command, *content)
         warnings = target_warnings(command.target_date, self.rules.calendar)
         return {**result, "warnings": warnings} if warnings else result
 
     async def execute_bulk(
-        self, context: CommandContext, body: BulkAssignment | BulkReassignment, by: Principal
+        self, context: CommandContext, body: BulkAssignment | BulkReassignment, by: Staff
     ) -> list[BulkResult]:
         """Appoint or replace the lead of several requests, and return each outcome. Raises Problem 422 for the lead."""
         lead = await self.get_lead_candidate(body.lead)
         command: AssignLead | ReassignLead
         if isinstance(body, BulkAssignment):
-            command = AssignLead(by.staff, lead, body.complexity, body.target_date, body.note)
+            command = AssignLead(by, lead, body.complexity, body.target_date, body.note)
         else:
-            command = ReassignLead(by.staff, lead, body.reason, body.target_date)
-
-        async def execute(request_id: str) -> dict[str, Any]:
-            await self.get_request(request_id)
-            return await self.execute(context, request_id, command, by, body)
-
-        return await run_bulk(body.ids, execute, self.executor)
+            command = ReassignLead(by, lead, body.reason, body.target_date)
+        return await run_bulk(
+            body.ids, lambda request_id: self.execute(context, request_id, command, body), self.executor
+        )
 
     async def refusal_problem(self, request_id: str, refusal: Refusal) -> Problem:
         """Return the response to a refusal, with the current version of the request."""

@@ -47,7 +47,7 @@ class AccountNotFound(Exception):
 class Principal:
     """The staff member who makes a call, with the CSRF token of the session.
 
-    `roles` includes those as a substitute; `acting` is the capacity in which this call is made, None for the own one.
+    `roles` includes those as a substitute; `capacity` is the one in which this call is made, None for the own one.
     """
 
     username: str
@@ -57,32 +57,32 @@ class Principal:
     csrf: str
     own_roles: tuple[Role, ...] = ()
     capacities: tuple[Capacity, ...] = ()
-    acting: Capacity | None = None
+    capacity: Capacity | None = None
 
     @property
     def staff(self) -> Staff:
         """How an event names this person in the capacity of this call."""
-        if self.acting is None:
+        if self.capacity is None:
             return Staff(username=self.username, name=self.name)
-        name = self.acting.name_of(self.name)
-        return Staff(username=self.username, name=name, acting_for=self.acting.username)
+        name = self.capacity.name_of(self.name)
+        return Staff(username=self.username, name=name, acting_for=self.capacity.username)
 
     def with_roles(self, roles: frozenset[Role]) -> Principal:
         """In the own capacity if that has one of the roles, otherwise as the substitute who has one."""
         if not roles or roles & set(self.own_roles):
             return self
-        return replace(self, acting=next((one for one in self.capacities if roles & set(one.roles)), None))
+        return replace(self, capacity=next((one for one in self.capacities if roles & set(one.roles)), None))
 
-    def represented(self, role: Role) -> tuple[str, ...]:
+    def usernames_for(self, role: Role) -> tuple[str, ...]:
         """The usernames of those whose work with this role is this person's: the own one, and those of absent persons."""
         own = [self.username] if role in self.own_roles else []
         persons = [one.username for one in self.capacities if one.username and role in one.roles]
         return tuple(dict.fromkeys((*own, *persons)))
 
-    def representing(self, username: str) -> Principal:
-        """In the capacity of acting for this person, the own one if this is the person or nobody who is represented."""
+    def acting_for(self, username: str) -> Principal:
+        """In the capacity of acting for this person; in the own one if it is this person, or one for whom nobody acts."""
         capacity = next((one for one in self.capacities if one.username == username), None)
-        return replace(self, acting=None if username == self.username else capacity)
+        return replace(self, capacity=None if username == self.username else capacity)
 
     def verify_csrf(self, csrf: str) -> bool:
         """Whether this is the CSRF token of the session; the comparison takes constant time."""

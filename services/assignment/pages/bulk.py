@@ -51,7 +51,7 @@ class BulkPage(HeadPage):
             body = validate_with_target(posted, BulkReassignment, ids=ids)
         else:
             body = validate_with_target(posted, BulkAssignment, ids=ids)
-        results = await self.assignment.execute_bulk(self.context, body, self.principal)
+        results = await self.assignment.execute_bulk(self.context, body, self.principal.staff)
         return await self.render("bulk_results.html", results=results, base=QUEUE_PATH)
 
 

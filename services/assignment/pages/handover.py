@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from services.assignment.access import acting_for_lead
 from services.assignment.dependencies import Assignment, Context, Handovers, Lead, require_lead
 from services.assignment.domain.commands import CompleteWork
 from services.assignment.domain.state import State
@@ -15,7 +16,6 @@ from services.assignment.handover_service import DOCUMENT_KINDS, FILE_RULES, dig
 from services.assignment.pages import WORK_PATH
 from services.assignment.pages.lead import HANDOVER, WorkPage, request_url
 from services.assignment.pages.staff_page import url
-from services.assignment.presenters import in_capacity
 from services.assignment.schemas import HandoverFields
 from services.assignment.service import AssignmentService
 from shared.runtime.decider import Refusal
@@ -81,7 +81,7 @@ class HandoverPage(WorkPage):
         fields = self._validate(posted, files)
         digest = request_digest(*digest_parts_of_stored(fields, files.documents))
         key = self.context.command_key(f"{self.principal.username}\n{loaded.id}", digest)
-        command = CompleteWork(in_capacity(loaded.state, self.principal).staff, fields.summary, files.documents, "")
+        command = CompleteWork(acting_for_lead(loaded.state, self.principal).staff, fields.summary, files.documents, "")
         try:
             result = await self._handovers.hand_over(loaded, command, key)
         except Refusal as refusal:

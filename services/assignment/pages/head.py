@@ -229,7 +229,7 @@ class AssignPage(RequestPage):
         body = validate_target(posted, AssignmentBody, self.assignment.rules.calendar)
         lead = await self.assignment.get_lead_candidate(body.lead)
         command = AssignLead(self.principal.staff, lead, body.complexity, body.target_date, body.note)
-        await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
+        await self.assignment.execute(self.context, loaded.id, command, body)
         return see_other(url(QUEUE_PATH, done="assigned", number=loaded.state.number))
 
 
@@ -262,7 +262,7 @@ class ReassignPage(RequestPage):
         # The form shows the current target, which stays if it is not changed, even if it has passed.
         target = body.target_date if body.target_date != loaded.state.target_date else None
         command = ReassignLead(self.principal.staff, lead, body.reason, target)
-        await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
+        await self.assignment.execute(self.context, loaded.id, command, body)
         return see_other(url(QUEUE_PATH, tab="running", done="reassigned", number=loaded.state.number))
 
 
@@ -288,7 +288,7 @@ class RejectPage(RequestPage):
         loaded = await self.assignment.get_request(self.request_id)
         body = posted.validate(RejectionBody)
         command = RejectRequest(self.principal.staff, body.reason)
-        await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
+        await self.assignment.execute(self.context, loaded.id, command, body)
         return see_other(url(QUEUE_PATH, done="rejected", number=loaded.state.number))
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from services.assignment.access import acting_for_lead, listed_lead
 from services.assignment.dependencies import Assignment, Context, Lead, require_lead
 from services.assignment.domain.commands import Command, NoteProgress, PauseWork, ResumeWork, StartWork
 from services.assignment.domain.state import State
@@ -26,7 +27,6 @@ from services.assignment.pages.staff_page import (
     show_documents,
     url,
 )
-from services.assignment.presenters import in_capacity
 from services.assignment.projections import find_open_work, find_requests, find_work
 from services.assignment.schemas import PauseBody, ProgressBody, ResumeBody
 from shared.contracts.facts import Staff
@@ -113,15 +113,13 @@ class OwnWorkPage(LeadPage):
         return work_query(query, self._lead(query), self.assignment.today())
 
     def _lead(self, query: SearchQuery) -> str:
-        """Return the username of the lead whose requests are shown: the own one, or that of somebody who is represented."""
-        represented = self.principal.represented(Role.TECHNICAL)
-        return query.lead if query.lead in represented else represented[0]
+        return listed_lead(query.lead, self.principal)
 
     async def _tabs(self, query: SearchQuery, show_all: bool) -> list[TabLink]:
         chosen, own = self._lead(query), self.principal.username
         names = {one.username: f"{one.kind.prefix} {one.name}" for one in self.principal.capacities}
         tabs: list[TabLink] = []
-        for lead in self.principal.represented(Role.TECHNICAL):
+        for lead in self.principal.usernames_for(Role.TECHNICAL):
             label = WORDS.tabs.mine_open if lead == own else names[lead]
             address = url(WORK_PATH, search=query.search, lead="" if lead == own else lead)
             address = address if "?" in address else f"{address}?{OPEN_TAB}"
@@ -208,8 +206,8 @@ class WorkPage(LeadPage):
 
     async def submit(self, posted: PostedForm) -> Response:
         loaded = await self.assignment.get_own_request(self.request_id, self.principal)
-        command, body = self.command(posted, in_capacity(loaded.state, self.principal).staff)
-        await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
+        command, body = self.command(posted, acting_for_lead(loaded.state, self.principal).staff)
+        await self.assignment.execute(self.context, loaded.id, command, body)
         return see_other(url(request_url(loaded), done=self.step.name))
 
 

@@ -7,12 +7,12 @@ from typing import ClassVar
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from services.assignment.access import acting_for_lead
 from services.assignment.dependencies import Assignment, Context, Head, Lead, require_head, require_lead
 from services.assignment.domain.commands import AddNote
 from services.assignment.domain.state import State
 from services.assignment.pages import QUEUE_PATH, WORK_PATH
 from services.assignment.pages.staff_page import StaffPage
-from services.assignment.presenters import in_capacity
 from services.assignment.service import AssignmentService
 from shared.identity.service import Principal
 from shared.runtime.executor import Loaded
@@ -55,8 +55,8 @@ class NotesPage(StaffPage):
     async def submit(self, posted: PostedForm) -> Response:
         loaded = await self.loaded()
         body = posted.validate(NoteBody)
-        command = AddNote(in_capacity(loaded.state, self.principal).staff, body.text)
-        await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
+        command = AddNote(acting_for_lead(loaded.state, self.principal).staff, body.text)
+        await self.assignment.execute(self.context, loaded.id, command, body)
         return see_other(self._request_url(loaded) + "#notes")
 
     def _request_url(self, loaded: Loaded[State]) -> str:

@@ -218,7 +218,7 @@ class RemindPage:
     async def _remind(self, loaded: Loaded[Any], others: int) -> int:
         command = RemindResponsible(self.head.staff, others)
         try:
-            await self.assignment.execute(self.context, loaded.id, command, self.head, EmptyBody())
+            await self.assignment.execute(self.context, loaded.id, command, EmptyBody())
         except Problem as problem:
             if problem.extra.get("code") in ("reminded_today", "not_overdue"):
                 return 0

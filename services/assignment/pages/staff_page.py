@@ -73,7 +73,7 @@ class StaffPage:
         if self.principal.has_role(Role.STRUCTURAL):
             counts[OVERDUE] = await count(find_overdue(self.assignment.today()))
             counts[QUEUE_PATH] = await count(find_requests(status=Status.VERIFIED))
-        if leads := self.principal.represented(Role.TECHNICAL):
+        if leads := self.principal.usernames_for(Role.TECHNICAL):
             counts[WORK_PATH] = sum([await count(find_open_work(lead)) for lead in leads])
         return counts
 

@@ -41,7 +41,7 @@ class TargetPage(RequestPage):
         loaded = await self.assignment.get_request(self.request_id)
         body = validate_target(posted, TargetBody, self.assignment.rules.calendar)
         command = ChangeTarget(self.principal.staff, body.target_date, body.reason)
-        await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
+        await self.assignment.execute(self.context, loaded.id, command, body)
         return see_other(url(QUEUE_PATH, tab="running", done="target", number=loaded.state.number))
 
 

@@ -79,7 +79,7 @@ async def add_substitute(
     request: Request, editor: Principal, body: SubstituteBody, context: CommandContext
 ) -> SubstituteResponse:
     """Record a substitute. Raises Problem 403 for a substitute as the editor, 409 for days that are taken, 422."""
-    if editor.acting is not None:
+    if editor.capacity is not None:
         raise Problem(403, TEXTS.no_chain)
     platform = platform_of(request)
     substitution = Substitution(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.assignment.access import acting_for_lead, is_lead, was_just_reassigned_from
 from services.assignment.decider import decider
 from services.assignment.domain.commands import (
     AssignLead,
@@ -24,15 +25,12 @@ from services.assignment.domain.commands import (
 from services.assignment.domain.decisions import Rules, next_record_number, suggested_target
 from services.assignment.domain.state import State
 from services.assignment.presenters import (
-    in_capacity,
-    is_lead,
     objection,
     present_page,
     present_request,
     present_row,
     present_summary,
     target_warnings,
-    was_just_reassigned_from,
 )
 from services.assignment.projections import find_open_work, find_overdue_work, find_requests, find_work
 from shared.calendar import WorkingCalendar
@@ -538,8 +536,10 @@ def test_the_lead_and_a_substitute_are_recognised_as_lead():
     assert is_lead(state_after(*ASSIGNED), principal("ronal", for_dewi))
     assert not is_lead(state_after(*ASSIGNED), principal("ronal"))
     assert not is_lead(state_after(*VERIFIED), principal("dewi"))
-    assert in_capacity(state_after(*ASSIGNED), principal("ronal", for_dewi)).staff.name == "ronal (Plh. Dewi Andaian)"
-    assert in_capacity(state_after(*ASSIGNED), principal("dewi", for_dewi)).staff == DEWI.model_copy(
+    assert (
+        acting_for_lead(state_after(*ASSIGNED), principal("ronal", for_dewi)).staff.name == "ronal (Plh. Dewi Andaian)"
+    )
+    assert acting_for_lead(state_after(*ASSIGNED), principal("dewi", for_dewi)).staff == DEWI.model_copy(
         update={"name": "dewi"}
     )
 
