@@ -13,7 +13,7 @@ from services.assignment.oversight import api as oversight_api
 from services.assignment.oversight import pages as oversight_pages
 from services.assignment.oversight.projection import FiguresProjection
 from services.assignment.oversight.service import OversightService
-from services.assignment.pages import bulk, handover, head, lead, notes, overdue, record_check, target
+from services.assignment.pages import bulk, documents, handover, head, lead, notes, overdue, record_check, target
 from services.assignment.service import AssignmentService
 from services.assignment.staff_work import LeadWork
 from shared.backends.platform import Platform
@@ -46,6 +46,7 @@ def build(platform: Platform) -> ServiceApp:
         *(
             api.router,
             bulk.router,
+            documents.router,
             head.router,
             notes.router,
             target.router,

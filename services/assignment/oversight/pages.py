@@ -19,7 +19,7 @@ from services.assignment.oversight.register import register_cells
 from services.assignment.oversight.schemas import PeriodQuery, RegisterQuery
 from services.assignment.oversight.tiles import tiles
 from services.assignment.pages import templates
-from services.assignment.pages.head import HeadPage
+from services.assignment.pages.staff_page import HeadPage
 from shared.contracts.facts import Scope
 from shared.web.auth.access import public
 from shared.web.views.formats import format_date

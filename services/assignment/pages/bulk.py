@@ -9,8 +9,8 @@ from services.assignment.dependencies import Assignment, Context, Head, require_
 from services.assignment.domain.decisions import suggested_target
 from services.assignment.errors import WORDS
 from services.assignment.pages import QUEUE_PATH
-from services.assignment.pages.head import HeadPage
 from services.assignment.pages.offered_target import validate_with_target
+from services.assignment.pages.staff_page import HeadPage
 from services.assignment.schemas import BulkAssignment, BulkReassignment
 from shared.web.api.bulk import MAX_BULK
 from shared.web.forms.posted_form import PostedForm

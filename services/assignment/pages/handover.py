@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from services.assignment.access import acting_for_lead
 from services.assignment.dependencies import Assignment, Context, Handovers, Lead, require_lead
@@ -14,7 +14,7 @@ from services.assignment.domain.commands import CompleteWork
 from services.assignment.domain.state import State
 from services.assignment.handover_service import DOCUMENT_KINDS, FILE_RULES, digest_parts_of_stored
 from services.assignment.pages import WORK_PATH
-from services.assignment.pages.lead import HANDOVER, WorkPage, request_url
+from services.assignment.pages.lead import HANDOVER, WorkPage
 from services.assignment.pages.staff_page import url
 from services.assignment.schemas import HandoverFields
 from services.assignment.service import AssignmentService
@@ -55,6 +55,7 @@ class HandoverPage(WorkPage):
     """The form with the results."""
 
     step = HANDOVER
+    statuses = (HANDOVER.status,)
 
     def __init__(
         self,
@@ -66,15 +67,16 @@ class HandoverPage(WorkPage):
         handovers: Handovers,
         files: HandoverFiles,
     ) -> None:
-        super().__init__(request_id, request, lead, assignment, context)
-        self._handovers, self._files = handovers, files
+        super().__init__(request, lead, assignment, request_id, context)
+        self._handovers = handovers
+        self._files = files
 
-    async def render_step(self, posted: PostedForm, loaded: Loaded[State], step: str, cursor: str) -> HTMLResponse:
-        posted = await self._files.redisplay(self.request, posted, loaded.state.course.round)
-        return await super().render_step(posted, loaded, step, cursor)
+    async def extra_context(self, loaded: Loaded[State], posted: PostedForm) -> dict[str, Any]:
+        redisplayed = await self._files.redisplay(self.request, posted, loaded.state.course.round)
+        return {**await super().extra_context(loaded, posted), "posted": redisplayed}
 
     async def submit(self, posted: PostedForm) -> Response:
-        loaded = await self.assignment.get_own_request(self.request_id, self.principal)
+        loaded = await self.load()
         files = await self._files.collect(self.request, posted, loaded.state.course.round)
         if self._files.is_only_removal(posted):
             return await self.show(posted)
@@ -87,7 +89,7 @@ class HandoverPage(WorkPage):
         except Refusal as refusal:
             raise await self.assignment.refusal_problem(loaded.id, refusal) from refusal
         await self._files.release(self.request, files, repeated=result.repeated)
-        return see_other(url(request_url(loaded), done=self.step.name))
+        return see_other(url(self.request_url, done=self.step.name))
 
     def _validate(self, posted: PostedForm, files: FormFiles) -> HandoverFields:
         """Validate fields and files together. Raises Problem 422."""

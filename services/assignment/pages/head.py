@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
-from services.assignment.dependencies import Assignment, Context, Head, require_head
+from services.assignment.dependencies import require_head
 from services.assignment.domain.commands import AssignLead, ReassignLead, RejectRequest
 from services.assignment.domain.decisions import ASSIGNED_STATUSES, suggested_target
 from services.assignment.domain.state import State
@@ -18,19 +17,18 @@ from services.assignment.errors import WORDS
 from services.assignment.pages import LEADS_PATH, QUEUE_PATH
 from services.assignment.pages.offered_target import target_offer, validate_target
 from services.assignment.pages.staff_page import (
+    HeadPage,
+    HeadRequestPage,
     SearchQuery,
-    StaffPage,
     TabLink,
     done_message,
     list_links,
-    show_documents,
     url,
 )
 from services.assignment.presenters import RUNNING_STATUSES
 from services.assignment.projections import find_requests
 from services.assignment.schemas import AssignmentBody, ReassignmentBody, RejectionBody
 from shared.contracts.lifecycle import Status
-from shared.contracts.request_state import find_document
 from shared.contracts.stages import STAGES
 from shared.identity.accounts import Account, Role
 from shared.runtime.executor import Loaded
@@ -38,7 +36,6 @@ from shared.runtime.request_columns import RequestFilters
 from shared.storage.port import RecordQuery
 from shared.web.api.exports import ExportKind
 from shared.web.forms.posted_form import PostedForm
-from shared.web.http.downloads import download
 from shared.web.office.phrases import PhraseUse, phrases_for
 from shared.web.office.views import ListName
 from shared.web.views.labels import STATUS_LABELS
@@ -68,11 +65,6 @@ class QueueQuery(SearchQuery):
     @property
     def open_tab(self) -> str:
         return self.tab if self.tab in TABS else "open" if self.lead or self.status else "appoint"
-
-
-class HeadPage(StaffPage):
-    def __init__(self, request: Request, head: Head, assignment: Assignment) -> None:
-        super().__init__(request, head, assignment)
 
 
 class QueuePage(HeadPage):
@@ -174,58 +166,28 @@ async def show_workloads(page: Annotated[HeadPage, Depends()]) -> Response:
     return await page.render("load.html", cursor=cursor, lines=lines, queue=QUEUE_PATH)
 
 
-@router.get(f"{QUEUE_PATH}/{{request_id}}/lihat")
-async def view_documents(request_id: str, _head: Head, request: Request, assignment: Assignment) -> Response:
-    """Show the documents of a request, page by page."""
-    loaded = await assignment.get_request(request_id)
-    return await show_documents(request, assignment, loaded, f"{QUEUE_PATH}/{request_id}")
-
-
-@router.get(f"{QUEUE_PATH}/{{request_id}}/dokumen/{{document_id}}")
-async def download_document(
-    request_id: str, document_id: str, head: Head, request: Request, assignment: Assignment
-) -> Response:
-    """Download a document as it was submitted or handed over."""
-    loaded = await assignment.get_request(request_id)
-    document = find_document(loaded.state, document_id)
-    return await download(request, assignment.platform.documents, document, head.username)
-
-
-class RequestPage(HeadPage):
-    """A page about one request with a form."""
-
-    def __init__(self, request_id: str, request: Request, head: Head, assignment: Assignment, context: Context) -> None:
-        super().__init__(request, head, assignment)
-        self.request_id, self.context = request_id, context
-
-
-class AssignPage(RequestPage):
+class AssignPage(HeadRequestPage):
     """A request, with the form to assign a lead while that is pending."""
 
-    async def show(self, posted: PostedForm) -> HTMLResponse:
-        cursor = await self.assignment.store.latest_change()
-        loaded = await self.assignment.get_request(self.request_id)
+    template = "request.html"
+
+    async def extra_context(self, loaded: Loaded[State], posted: PostedForm) -> dict[str, Any]:
         appointing = loaded.state.status is Status.VERIFIED or posted.sent
         rules = self.assignment.rules
-        return await self.render(
-            "request.html",
-            posted=posted,
-            cursor=cursor,
-            request=self.request_context(loaded),
-            request_url=request_url(loaded),
-            open_by=await self.enter(loaded),
-            back=QUEUE_PATH,
-            appointing=appointing,
-            people=await self.assignment.list_workloads() if appointing else [],
-            suggested=suggested_target(self.assignment.today(), rules),
-            offer=target_offer(posted, rules.calendar),
-            days=rules.work_days,
-            may_reject=loaded.state.status in UNDECIDED_STATUSES,
-            may_replace=loaded.state.status in ASSIGNED_STATUSES,
-        )
+        return {
+            "open_by": await self.enter(loaded),
+            "back": QUEUE_PATH,
+            "appointing": appointing,
+            "people": await self.assignment.list_workloads() if appointing else [],
+            "suggested": suggested_target(self.assignment.today(), rules),
+            "offer": target_offer(posted, rules.calendar),
+            "days": rules.work_days,
+            "may_reject": loaded.state.status in UNDECIDED_STATUSES,
+            "may_replace": loaded.state.status in ASSIGNED_STATUSES,
+        }
 
     async def submit(self, posted: PostedForm) -> Response:
-        loaded = await self.assignment.get_request(self.request_id)
+        loaded = await self.load()
         body = validate_target(posted, AssignmentBody, self.assignment.rules.calendar)
         lead = await self.assignment.get_lead_candidate(body.lead)
         command = AssignLead(self.principal.staff, lead, body.complexity, body.target_date, body.note)
@@ -233,28 +195,21 @@ class AssignPage(RequestPage):
         return see_other(url(QUEUE_PATH, done="assigned", number=loaded.state.number))
 
 
-class ReassignPage(RequestPage):
+class ReassignPage(HeadRequestPage):
     """The form to replace the lead."""
 
-    async def show(self, posted: PostedForm) -> Response:
-        cursor = await self.assignment.store.latest_change()
-        loaded = await self.assignment.get_request(self.request_id)
-        if loaded.state.status not in ASSIGNED_STATUSES and not posted.sent:
-            return see_other(request_url(loaded))
+    template = "reassign.html"
+    statuses = ASSIGNED_STATUSES
+
+    async def extra_context(self, loaded: Loaded[State], posted: PostedForm) -> dict[str, Any]:
         current = loaded.state.lead.username if loaded.state.lead else ""
-        return await self.render(
-            "reassign.html",
-            posted=posted,
-            cursor=cursor,
-            request=self.request_context(loaded),
-            request_url=request_url(loaded),
-            back=request_url(loaded),
-            people=[person for person in await self.assignment.list_workloads() if person["username"] != current],
-            offer=target_offer(posted, self.assignment.rules.calendar, current=loaded.state.target_date),
-        )
+        return {
+            "people": [person for person in await self.assignment.list_workloads() if person["username"] != current],
+            "offer": target_offer(posted, self.assignment.rules.calendar, current=loaded.state.target_date),
+        }
 
     async def submit(self, posted: PostedForm) -> Response:
-        loaded = await self.assignment.get_request(self.request_id)
+        loaded = await self.load()
         body = validate_target(
             posted, ReassignmentBody, self.assignment.rules.calendar, current=loaded.state.target_date
         )
@@ -266,26 +221,17 @@ class ReassignPage(RequestPage):
         return see_other(url(QUEUE_PATH, tab="running", done="reassigned", number=loaded.state.number))
 
 
-class RejectPage(RequestPage):
+class RejectPage(HeadRequestPage):
     """The confirmation of a rejection, which cannot be undone."""
 
-    async def show(self, posted: PostedForm) -> Response:
-        cursor = await self.assignment.store.latest_change()
-        loaded = await self.assignment.get_request(self.request_id)
-        if loaded.state.status not in UNDECIDED_STATUSES and not posted.sent:
-            return see_other(request_url(loaded))
-        return await self.render(
-            "reject.html",
-            phrases=await phrases_for(self.assignment.platform.office, PhraseUse.REJECTION),
-            posted=posted,
-            cursor=cursor,
-            request=self.request_context(loaded),
-            request_url=request_url(loaded),
-            back=request_url(loaded),
-        )
+    template = "reject.html"
+    statuses = UNDECIDED_STATUSES
+
+    async def extra_context(self, _loaded: Loaded[State], _posted: PostedForm) -> dict[str, Any]:
+        return {"phrases": await phrases_for(self.assignment.platform.office, PhraseUse.REJECTION)}
 
     async def submit(self, posted: PostedForm) -> Response:
-        loaded = await self.assignment.get_request(self.request_id)
+        loaded = await self.load()
         body = posted.validate(RejectionBody)
         command = RejectRequest(self.principal.staff, body.reason)
         await self.assignment.execute(self.context, loaded.id, command, body)
@@ -295,10 +241,6 @@ class RejectPage(RequestPage):
 add_form_page(router, f"{QUEUE_PATH}/{{request_id}}", AssignPage, require_head)
 add_form_page(router, f"{QUEUE_PATH}/{{request_id}}/ganti", ReassignPage, require_head)
 add_form_page(router, f"{QUEUE_PATH}/{{request_id}}/tolak", RejectPage, require_head)
-
-
-def request_url(loaded: Loaded[State]) -> str:
-    return f"{QUEUE_PATH}/{loaded.id}"
 
 
 def _can_lead(account: Account) -> bool:

@@ -5,33 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from services.assignment.access import acting_for_lead, listed_lead
-from services.assignment.dependencies import Assignment, Context, Lead, require_lead
+from services.assignment.dependencies import require_lead
 from services.assignment.domain.commands import Command, NoteProgress, PauseWork, ResumeWork, StartWork
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import WORK_PATH
 from services.assignment.pages.staff_page import (
+    LeadPage,
+    LeadRequestPage,
     SearchQuery,
-    StaffPage,
     TabLink,
     done_message,
     list_links,
-    show_documents,
     url,
 )
 from services.assignment.projections import find_open_work, find_requests, find_work
 from services.assignment.schemas import PauseBody, ProgressBody, ResumeBody
 from shared.contracts.facts import Staff
 from shared.contracts.lifecycle import Status
-from shared.contracts.request_state import find_document
 from shared.documents.media_types import ACCEPT
 from shared.identity.accounts import Role
 from shared.runtime.executor import Loaded
@@ -39,7 +37,6 @@ from shared.storage.port import RecordQuery
 from shared.web.api.exports import ExportKind
 from shared.web.api.validation import EmptyBody
 from shared.web.forms.posted_form import PostedForm
-from shared.web.http.downloads import download
 from shared.web.office.phrases import PhraseUse, phrases_for
 from shared.web.office.views import ListName
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
@@ -67,7 +64,6 @@ HANDOVER = Step("handover", "/serahkan", Status.IN_PROGRESS)
 DEFAULT_STEPS: Mapping[Status, Step] = {step.status: step for step in (START, RESUME, PROGRESS)}
 """The step whose form is on the page of the request."""
 TABS = (PROGRESS, PAUSE, HANDOVER)
-STEPS = {step.name: step for step in (START, RESUME, *TABS)}
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -80,11 +76,6 @@ def work_query(query: SearchQuery, username: str, day: date) -> RecordQuery:
     filters["lead"] = username
     filters["descending"] = query.sort.startswith("-") if query.sort else True
     return find_requests(**filters)
-
-
-class LeadPage(StaffPage):
-    def __init__(self, request: Request, lead: Lead, assignment: Assignment) -> None:
-        super().__init__(request, lead, assignment)
 
 
 class OwnWorkPage(LeadPage):
@@ -135,13 +126,6 @@ async def show_work(query: Annotated[SearchQuery, Query()], page: Annotated[OwnW
     return await page.show(query)
 
 
-@router.get(f"{WORK_PATH}/{{request_id}}/lihat")
-async def view_documents(request_id: str, lead: Lead, request: Request, assignment: Assignment) -> Response:
-    """Show the documents of a request, page by page."""
-    loaded = await assignment.get_own_request(request_id, lead)
-    return await show_documents(request, assignment, loaded, f"{WORK_PATH}/{request_id}")
-
-
 @router.get(f"{WORK_PATH}/{EXPORT_NAME}.{{kind}}")
 async def export_work(
     kind: ExportKind, query: Annotated[SearchQuery, Query()], page: Annotated[OwnWorkPage, Depends()]
@@ -150,65 +134,38 @@ async def export_work(
     return await page.export(kind, page.list_query(query))
 
 
-@router.get(f"{WORK_PATH}/{{request_id}}/dokumen/{{document_id}}")
-async def download_document(
-    request_id: str, document_id: str, lead: Lead, request: Request, assignment: Assignment
-) -> Response:
-    """Download a document as it was submitted or handed over."""
-    loaded = await assignment.get_own_request(request_id, lead)
-    document = find_document(loaded.state, document_id)
-    return await download(request, assignment.platform.documents, document, lead.username)
-
-
-class WorkPage(LeadPage):
+class WorkPage(LeadRequestPage):
     """A request with the form of one step."""
 
     step: ClassVar[Step]
-
-    def __init__(self, request_id: str, request: Request, lead: Lead, assignment: Assignment, context: Context) -> None:
-        super().__init__(request, lead, assignment)
-        self.request_id, self.context = request_id, context
+    template = "work.html"
 
     def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
         """Return the command of the form and the model that it was validated by. Raises Problem 422."""
         raise NotImplementedError
 
-    async def show(self, posted: PostedForm) -> Response:
-        cursor = await self.assignment.store.latest_change()
-        loaded = await self.assignment.get_own_request(self.request_id, self.principal)
+    async def extra_context(self, loaded: Loaded[State], _posted: PostedForm) -> dict[str, Any]:
         status = loaded.state.status
-        if self.step.path and status is not self.step.status and not posted.sent:
-            return see_other(request_url(loaded))
-        step = self.step.name if self.step.path else DEFAULT_STEPS[status].name if status in DEFAULT_STEPS else ""
-        return await self.render_step(posted, loaded, step, cursor)
-
-    async def render_step(self, posted: PostedForm, loaded: Loaded[State], step: str, cursor: str) -> HTMLResponse:
-        shows_tabs = loaded.state.status is Status.IN_PROGRESS or step in [tab.name for tab in TABS]
-        base = request_url(loaded)
-        return await self.render(
-            "work.html",
-            posted=posted,
-            cursor=cursor,
-            request=self.request_context(loaded),
-            step=step,
-            steps=[(tab.name, base + tab.path) for tab in TABS] if shows_tabs else [],
-            request_url=base,
-            phrases=await phrases_for(self.assignment.platform.office, PhraseUse.QUESTION)
-            if step == PAUSE.name
-            else [],
-            open_by=await self.enter(loaded),
-            action=base + (STEPS[step].path if step else ""),
-            back=WORK_PATH,
-            message=done_message(self.request.query_params.get("done", "")),
-            accepted=ACCEPT,
-            file_limit=self.assignment.platform.settings.file_limit,
-        )
+        shown = self.step if self.step.path else DEFAULT_STEPS.get(status)
+        shows_tabs = status is Status.IN_PROGRESS or shown in TABS
+        office = self.assignment.platform.office
+        return {
+            "step": shown.name if shown else "",
+            "steps": [(tab.name, self.request_url + tab.path) for tab in TABS] if shows_tabs else [],
+            "phrases": await phrases_for(office, PhraseUse.QUESTION) if shown is PAUSE else [],
+            "open_by": await self.enter(loaded),
+            "action": self.request_url + (shown.path if shown else ""),
+            "back": WORK_PATH,
+            "message": done_message(self.request.query_params.get("done", "")),
+            "accepted": ACCEPT,
+            "file_limit": self.assignment.platform.settings.file_limit,
+        }
 
     async def submit(self, posted: PostedForm) -> Response:
-        loaded = await self.assignment.get_own_request(self.request_id, self.principal)
+        loaded = await self.load()
         command, body = self.command(posted, acting_for_lead(loaded.state, self.principal).staff)
         await self.assignment.execute(self.context, loaded.id, command, body)
-        return see_other(url(request_url(loaded), done=self.step.name))
+        return see_other(url(self.request_url, done=self.step.name))
 
 
 class StartPage(WorkPage):
@@ -220,6 +177,7 @@ class StartPage(WorkPage):
 
 class ProgressPage(WorkPage):
     step = PROGRESS
+    statuses = (PROGRESS.status,)
 
     def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
         body = posted.validate(ProgressBody)
@@ -228,6 +186,7 @@ class ProgressPage(WorkPage):
 
 class PausePage(WorkPage):
     step = PAUSE
+    statuses = (PAUSE.status,)
 
     def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
         body = posted.validate(PauseBody)
@@ -236,6 +195,7 @@ class PausePage(WorkPage):
 
 class ResumePage(WorkPage):
     step = RESUME
+    statuses = (RESUME.status,)
 
     def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
         body = posted.validate(ResumeBody)
@@ -244,7 +204,3 @@ class ResumePage(WorkPage):
 
 for _page in (StartPage, ProgressPage, PausePage, ResumePage):
     add_form_page(router, f"{WORK_PATH}/{{request_id}}{_page.step.path}", _page, require_lead)
-
-
-def request_url(loaded: Loaded[State]) -> str:
-    return f"{WORK_PATH}/{loaded.id}"

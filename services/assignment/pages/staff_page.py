@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from services.assignment.dependencies import Assignment, Context, Head, Lead
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import QUEUE_PATH, WORK_PATH, templates
 from services.assignment.presenters import present_page, present_row, present_summary
 from services.assignment.projections import find_open_work, find_overdue, find_requests
 from services.assignment.schemas import WorkListQuery
-from services.assignment.service import AssignmentService
 from shared.contracts.lifecycle import Status
 from shared.identity.accounts import Role
 from shared.identity.service import Principal
@@ -24,11 +26,11 @@ from shared.storage.port import RecordQuery
 from shared.web.api.exports import ExportKind, export_requests
 from shared.web.api.lists import page_response
 from shared.web.api.request_lists import page_values
-from shared.web.documents.page import documents_page
-from shared.web.documents.viewer import DocumentList, DocumentPaths
+from shared.web.forms.posted_form import PostedForm
 from shared.web.office.views import ListName, ViewChips, view_chips
 from shared.web.views.labels import SCOPE_LABELS
 from shared.web.views.navigation import OVERDUE
+from shared.web.views.page_routes import see_other
 from shared.web.views.request_list import ListLinks, age, list_part
 from shared.web.views.words import load_words
 from shared.work_units import WORK_UNITS
@@ -53,11 +55,13 @@ class SearchQuery(WorkListQuery):
         return page_values(values)
 
 
+@dataclass
 class StaffPage:
-    """A page of a member of staff, created for each request."""
+    """A page of a member of staff, created for each request; a subclass names the role as the type of `principal`."""
 
-    def __init__(self, request: Request, principal: Principal, assignment: AssignmentService) -> None:
-        self.request, self.principal, self.assignment = request, principal, assignment
+    request: Request
+    principal: Principal
+    assignment: Assignment
 
     async def render(self, template: str, /, **context: Any) -> HTMLResponse:
         counts = await self._menu_counts()
@@ -114,11 +118,82 @@ class StaffPage:
         return present_page(loaded, self.assignment.today(), self.assignment.rules)
 
 
-async def show_documents(request: Request, assignment: AssignmentService, loaded: Loaded[State], back: str) -> Response:
-    """Show the documents of a request; `back` is its page, of which this one is a part."""
-    paths = DocumentPaths(f"/api/assignment/requests/{loaded.id}/documents", f"{back}/dokumen")
-    documents = DocumentList(loaded.state.all_documents, loaded.state.course.round)
-    return await documents_page(request, assignment.previews, documents, paths, loaded.state.number, back)
+@dataclass
+class HeadPage(StaffPage):
+    """A page of the structural head."""
+
+    principal: Head
+
+
+@dataclass
+class LeadPage(StaffPage):
+    """A page of technical staff."""
+
+    principal: Lead
+
+
+@dataclass
+class RequestPage(StaffPage):
+    """A page about one request, with a form; in other statuses than its own ones it leads to the request's first page."""
+
+    request_id: str
+    context: Context
+
+    base: ClassVar[str]
+    """The path of the list; the pages of a request are below it."""
+    template: ClassVar[str]
+    statuses: ClassVar[Collection[Status]] = tuple(Status)
+
+    @property
+    def request_url(self) -> str:
+        return f"{self.base}/{self.request_id}"
+
+    async def load(self) -> Loaded[State]:
+        """Return the request. Raises Problem 404 if this person may not read it here."""
+        raise NotImplementedError
+
+    async def extra_context(self, loaded: Loaded[State], posted: PostedForm) -> dict[str, Any]:
+        """Return what the template needs besides the request and the form."""
+        raise NotImplementedError
+
+    async def show(self, posted: PostedForm) -> Response:
+        # The cursor is taken before the request: a change in between is then reported twice rather than never.
+        cursor = await self.assignment.store.latest_change()
+        loaded = await self.load()
+        if loaded.state.status not in self.statuses and not posted.sent:
+            return see_other(self.request_url)
+        context = {
+            "posted": posted,
+            "cursor": cursor,
+            "request": self.request_context(loaded),
+            "request_url": self.request_url,
+            "back": self.request_url,
+        }
+        return await self.render(self.template, **{**context, **await self.extra_context(loaded, posted)})
+
+
+@dataclass
+class HeadRequestPage(RequestPage):
+    """A page of the structural head about one request."""
+
+    principal: Head
+
+    base = QUEUE_PATH
+
+    async def load(self) -> Loaded[State]:
+        return await self.assignment.get_request(self.request_id)
+
+
+@dataclass
+class LeadRequestPage(RequestPage):
+    """A page of a lead about one own request."""
+
+    principal: Lead
+
+    base = WORK_PATH
+
+    async def load(self) -> Loaded[State]:
+        return await self.assignment.get_own_request(self.request_id, self.principal)
 
 
 def list_links(query: SearchQuery, path: str, tab: str, bare: str = "") -> ListLinks:
