@@ -91,7 +91,7 @@ class SubmissionService:
 
         async def store_and_register() -> CommandResult:
             stored = await self._store_files(form, round_number=1)
-            execution = self._register(form.fields, stored, context)
+            execution = self._submit_with_next_number(form.fields, stored, context)
             return await self._discard_unused(execution, stored, on_orphaned)
 
         return await self._within_recipient_limit(form.fields.email, network, context, store_and_register)
@@ -100,7 +100,7 @@ class SubmissionService:
         self, fields: SubmissionForm, stored: Documents, context: CommandContext, network: str
     ) -> CommandResult:
         """Register a new request whose files are stored. Raises Problem 429 over the recipient's limit."""
-        register = partial(self._register, fields, stored, context)
+        register = partial(self._submit_with_next_number, fields, stored, context)
         return await self._within_recipient_limit(fields.email, network, context, register)
 
     async def find_submitted(self, context: CommandContext) -> Loaded[State] | None:
@@ -200,7 +200,9 @@ class SubmissionService:
             await self._recipient_limit.undo(counted)
         return result
 
-    async def _register(self, fields: SubmissionForm, stored: Documents, context: CommandContext) -> CommandResult:
+    async def _submit_with_next_number(
+        self, fields: SubmissionForm, stored: Documents, context: CommandContext
+    ) -> CommandResult:
         key = self._command_key(context, request_digest(fields, documents_digest(stored)))
         command = _submit_command(fields, stored, self.warnings(fields.employee_number))
         request_id = _request_id(key.id)

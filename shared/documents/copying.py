@@ -60,13 +60,13 @@ class DocumentCopier:
         for document in waiting:
             if document.key in self._present and await self._is_intact(document):
                 self.done.present += 1
-            elif trouble := await self._copy(document):
+            elif trouble := await self._copy_document(document):
                 self.done.trouble.append(f"document {document.id} ({document.key}) {trouble}")
             else:
                 self.done.copied += 1
             self._progress()
 
-    async def _copy(self, document: ReferencedDocument) -> str:
+    async def _copy_document(self, document: ReferencedDocument) -> str:
         """Copy one document and return what went wrong, "" on success."""
         digest, size = hashlib.sha256(), 0
         with SpooledTemporaryFile(MAX_BYTES_IN_MEMORY) as file:

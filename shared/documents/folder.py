@@ -37,10 +37,10 @@ class FolderDocumentStore:
         self._known_shards: set[Path] = set()
 
     async def put(self, source: BinaryIO, inspect: MediaTypeDetector, *, limit: int) -> StoredDocument:
-        return await asyncio.to_thread(self._put, source, inspect, limit)
+        return await asyncio.to_thread(self._write_new, source, inspect, limit)
 
     async def put_as(self, key: str, source: BinaryIO) -> None:
-        await asyncio.to_thread(self._put_as, self.path_of(key), source)
+        await asyncio.to_thread(self._overwrite, self.path_of(key), source)
 
     async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         wanted = sys.maxsize if length is None else length
@@ -48,7 +48,7 @@ class FolderDocumentStore:
         return _chunks(file, first, wanted - len(first))
 
     async def stat(self, key: str) -> DocumentInfo:
-        return await asyncio.to_thread(self._stat, key)
+        return await asyncio.to_thread(self._read_info, key)
 
     async def delete(self, key: str) -> None:
         await asyncio.to_thread(self.path_of(key).unlink, missing_ok=True)
@@ -60,12 +60,12 @@ class FolderDocumentStore:
                     yield path.name
 
     async def discard_unfinished(self, older_than: datetime) -> int:
-        return await asyncio.to_thread(self._discard_unfinished, older_than)
+        return await asyncio.to_thread(self._remove_stale_files, older_than)
 
     async def ready(self) -> bool:
         return await asyncio.to_thread(self._has_free_space)
 
-    def _put(self, source: BinaryIO, inspect: MediaTypeDetector, limit: int) -> StoredDocument:
+    def _write_new(self, source: BinaryIO, inspect: MediaTypeDetector, limit: int) -> StoredDocument:
         key = self._new_key()
         try:
             media_type = inspect_source(source, inspect, limit)
@@ -75,7 +75,7 @@ class FolderDocumentStore:
             raise StoreUnavailable(str(error)) from error
         return StoredDocument(key=key, size=size, sha256=sha256, media_type=media_type)
 
-    def _put_as(self, path: Path, source: BinaryIO) -> None:
+    def _overwrite(self, path: Path, source: BinaryIO) -> None:
         source.seek(0)
         try:
             # An aborted write has left it; a concurrent write of the same key would fail.
@@ -112,7 +112,7 @@ class FolderDocumentStore:
         """Return the path of the document with this key. Raises: DocumentMissing for an invalid key."""
         return self._folder / validate_key(key)[-2:].lower() / key
 
-    def _stat(self, key: str) -> DocumentInfo:
+    def _read_info(self, key: str) -> DocumentInfo:
         try:
             found = self.path_of(key).stat()
         except FileNotFoundError:
@@ -122,7 +122,7 @@ class FolderDocumentStore:
     def _all_shards(self) -> list[Path]:
         return [path for path in self._folder.iterdir() if path.is_dir()] if self._folder.is_dir() else []
 
-    def _discard_unfinished(self, older_than: datetime) -> int:
+    def _remove_stale_files(self, older_than: datetime) -> int:
         stale = [
             path
             for shard in self._all_shards()

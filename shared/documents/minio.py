@@ -59,20 +59,20 @@ class MinioDocumentStore:
         await self._run(self._make_bucket)
 
     async def put(self, source: BinaryIO, inspect: MediaTypeDetector, *, limit: int) -> StoredDocument:
-        return await self._run(self._put, source, inspect, limit)
+        return await self._run(self._upload_new, source, inspect, limit)
 
     async def put_as(self, key: str, source: BinaryIO) -> None:
-        await self._run(self._put_as, validate_key(key), source)
+        await self._run(self._upload_from_start, validate_key(key), source)
 
     async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         try:
-            response, first = await self._run(self._open, validate_key(key), offset, length)
+            response, first = await self._run(self._get_object, validate_key(key), offset, length)
         except _RangeBeyondEnd:
             return _no_chunks()
         return self._chunks(response, first)
 
     async def stat(self, key: str) -> DocumentInfo:
-        found = await self._run(self._stat, validate_key(key))
+        found = await self._run(self._stat_object, validate_key(key))
         return DocumentInfo(key, cast(int, found.size), cast(datetime, found.last_modified))
 
     async def delete(self, key: str) -> None:
@@ -87,7 +87,7 @@ class MinioDocumentStore:
                     yield key
 
     async def discard_unfinished(self, older_than: datetime) -> int:
-        return await self._run(self._discard_unfinished, older_than)
+        return await self._run(self._abort_stale_uploads, older_than)
 
     async def ready(self) -> bool:
         loop = asyncio.get_running_loop()
@@ -109,13 +109,13 @@ class MinioDocumentStore:
             if error.code not in BUCKET_EXISTS_CODES:
                 raise
 
-    def _put(self, source: BinaryIO, inspect: MediaTypeDetector, limit: int) -> StoredDocument:
+    def _upload_new(self, source: BinaryIO, inspect: MediaTypeDetector, limit: int) -> StoredDocument:
         media_type = inspect_source(source, inspect, limit)
         key, reader = self._new_key(), HashingReader(source, limit)
         self._upload(key, cast(BinaryIO, reader))
         return StoredDocument(key=key, size=reader.size, sha256=reader.sha256, media_type=media_type)
 
-    def _put_as(self, key: str, source: BinaryIO) -> None:
+    def _upload_from_start(self, key: str, source: BinaryIO) -> None:
         source.seek(0)
         self._upload(key, source)
 
@@ -124,7 +124,7 @@ class MinioDocumentStore:
         # only the service reads this bucket.
         self._client.put_object(self._bucket, key, source, length=-1, part_size=PART_BYTES, num_parallel_uploads=1)
 
-    def _open(self, key: str, offset: int, length: int | None) -> tuple[BaseHTTPResponse, bytes]:
+    def _get_object(self, key: str, offset: int, length: int | None) -> tuple[BaseHTTPResponse, bytes]:
         try:
             # The SDK takes a length of 0 for no limit.
             response = self._client.get_object(self._bucket, key, offset=offset, length=length or 0)
@@ -148,7 +148,7 @@ class MinioDocumentStore:
             # A response that was read to its end has released its connection already; any other connection is closed.
             response.close()
 
-    def _stat(self, key: str) -> Object:
+    def _stat_object(self, key: str) -> Object:
         try:
             return self._client.stat_object(self._bucket, key)
         except S3Error as error:
@@ -157,11 +157,11 @@ class MinioDocumentStore:
                 raise StoreUnavailable("the bucket is missing") from error
             raise
 
-    def _discard_unfinished(self, older_than: datetime) -> int:
-        stale = [upload for upload in self._unfinished() if _started_before(upload, older_than)]
-        return sum(map(self._discard, stale))
+    def _abort_stale_uploads(self, older_than: datetime) -> int:
+        stale = [upload for upload in self._list_unfinished() if _started_before(upload, older_than)]
+        return sum(map(self._abort_upload, stale))
 
-    def _discard(self, upload: Upload) -> bool:
+    def _abort_upload(self, upload: Upload) -> bool:
         """Abort an upload; False if it had ended in the meantime."""
         try:
             self._client.abort_upload(self._bucket, upload.object_name, cast(str, upload.upload_id))
@@ -171,7 +171,7 @@ class MinioDocumentStore:
             return False
         return True
 
-    def _unfinished(self) -> Iterator[Upload]:
+    def _list_unfinished(self) -> Iterator[Upload]:
         key: str | None = None
         upload: str | None = None
         while True:

@@ -33,7 +33,10 @@ class MongoAccountStore:
 
     def __init__(self, database: MongoDatabase) -> None:
         self._database = database
-        self._accounts, self._sessions = database.collection("accounts"), database.collection("sessions")
+        self._account_collection, self._session_collection = (
+            database.collection("accounts"),
+            database.collection("sessions"),
+        )
         self._guard = database.collection("account_guard")
         self._attempts = MongoLoginAttempts(database)
 
@@ -42,8 +45,8 @@ class MongoAccountStore:
             [("order.key", ASCENDING)], name="order", unique=True, partialFilterExpression=_HAS_IDEMPOTENCY_KEY
         )
         async with self._database.operation():
-            await self._accounts.create_indexes([by_key])
-            await self._sessions.create_indexes([IndexModel([("username", ASCENDING)], name="by_username")])
+            await self._account_collection.create_indexes([by_key])
+            await self._session_collection.create_indexes([IndexModel([("username", ASCENDING)], name="by_username")])
             await self._guard.update_one(_CHANGE_COUNTER, {"$inc": {"count": 0}}, upsert=True)
         await self._attempts.prepare()
 
@@ -55,7 +58,7 @@ class MongoAccountStore:
             row["order"] = {"key": idempotency_key.key, "digest": idempotency_key.digest}
         try:
             async with self._database.operation():
-                await self._accounts.insert_one(row)
+                await self._account_collection.insert_one(row)
         except DuplicateKeyError as error:
             # The same call may have come twice at once: a linearizable read waits until the other insert is durable.
             earlier = await self._account_created_with(idempotency_key, "linearizable") if idempotency_key else None
@@ -66,7 +69,7 @@ class MongoAccountStore:
 
     async def _account_created_with(self, idempotency_key: IdempotencyKey, level: str) -> Account | None:
         """The account that was first added with this key."""
-        accounts = self._accounts.with_options(read_concern=ReadConcern(level))
+        accounts = self._account_collection.with_options(read_concern=ReadConcern(level))
         async with self._database.operation():
             row = await accounts.find_one({"order.key": idempotency_key.key})
         if row is None:
@@ -79,7 +82,7 @@ class MongoAccountStore:
         async def work(transaction: Transaction) -> None:
             # Every change writes this document, so that of two concurrent changes one waits and sees the other's result.
             await self._guard.update_one(_CHANGE_COUNTER, {"$inc": {"count": 1}}, upsert=True, session=transaction)
-            row = await self._accounts.find_one({"_id": account.username}, session=transaction)
+            row = await self._account_collection.find_one({"_id": account.username}, session=transaction)
             if row is None or _account(row) != previous:
                 raise ConcurrentModification(account.username)
             if (
@@ -88,19 +91,21 @@ class MongoAccountStore:
                 and not await self._another_admin_exists(account.username, transaction)
             ):
                 raise LastAdmin(account.username)
-            await self._accounts.update_one({"_id": account.username}, {"$set": _fields(account)}, session=transaction)
-            await self._sessions.delete_many({"username": account.username}, session=transaction)
+            await self._account_collection.update_one(
+                {"_id": account.username}, {"$set": _fields(account)}, session=transaction
+            )
+            await self._session_collection.delete_many({"username": account.username}, session=transaction)
 
         await self._database.run_transaction(work)
 
     async def _another_admin_exists(self, username: str, transaction: Transaction) -> bool:
         """Whether another account is an active administrator."""
         wanted = {"active": True, "roles": Role.ADMIN.value, "_id": {"$ne": username}}
-        return await self._accounts.find_one(wanted, session=transaction) is not None
+        return await self._account_collection.find_one(wanted, session=transaction) is not None
 
     async def account(self, username: str) -> Account | None:
         async with self._database.operation():
-            row = await self._accounts.find_one({"_id": username})
+            row = await self._account_collection.find_one({"_id": username})
         return _account(row) if row else None
 
     async def accounts(self) -> list[Account]:
@@ -111,7 +116,7 @@ class MongoAccountStore:
 
     async def _find_accounts(self, wanted: Fields) -> list[Account]:
         async with self._database.operation():
-            rows = await self._accounts.find(wanted, sort=[("_id", 1)]).to_list(None)
+            rows = await self._account_collection.find(wanted, sort=[("_id", 1)]).to_list(None)
         return [_account(row) for row in rows]
 
     async def open_session(self, session: Session, account: Account) -> None:
@@ -123,16 +128,23 @@ class MongoAccountStore:
             "seen_at": session.seen_at.timestamp(),
         }
         async with self._database.operation():
-            await self._sessions.insert_one(row)
+            await self._session_collection.insert_one(row)
         # A change after this check ends the session too: its digest no longer matches at the next request.
         if await self.account(account.username) != account:
             await self.close_session(session.token_hash)
             raise ConcurrentModification(account.username)
 
     async def session(self, token_hash: str) -> tuple[Session, Account] | None:
-        accounts = {"from": self._accounts.name, "localField": "username", "foreignField": "_id", "as": "accounts"}
+        accounts = {
+            "from": self._account_collection.name,
+            "localField": "username",
+            "foreignField": "_id",
+            "as": "accounts",
+        }
         async with self._database.operation():
-            rows = await self._sessions.aggregate([{"$match": {"_id": token_hash}}, {"$lookup": accounts}]).to_list(1)
+            rows = await self._session_collection.aggregate(
+                [{"$match": {"_id": token_hash}}, {"$lookup": accounts}]
+            ).to_list(1)
         if not rows or not rows[0]["accounts"]:
             return None
         [row] = rows
@@ -144,17 +156,17 @@ class MongoAccountStore:
 
     async def touch_session(self, token_hash: str, at: datetime) -> None:
         async with self._database.operation():
-            await self._sessions.update_one({"_id": token_hash}, {"$max": {"seen_at": at.timestamp()}})
+            await self._session_collection.update_one({"_id": token_hash}, {"$max": {"seen_at": at.timestamp()}})
 
     async def close_session(self, token_hash: str) -> None:
         async with self._database.operation():
-            await self._sessions.delete_one({"_id": token_hash})
+            await self._session_collection.delete_one({"_id": token_hash})
 
     async def close_expired_sessions(self, seen_before: datetime, created_before: datetime) -> None:
         idle = {"seen_at": {"$lt": seen_before.timestamp()}}
         old = {"created_at": {"$lt": created_before.timestamp()}}
         async with self._database.operation():
-            await self._sessions.delete_many({"$or": [idle, old]})
+            await self._session_collection.delete_many({"$or": [idle, old]})
 
     async def count_attempt(self, limits: Mapping[str, int], at: datetime, since: datetime) -> datetime | None:
         full = await self._attempts.count(limits, at.timestamp(), since.timestamp())
@@ -175,7 +187,7 @@ class MongoAccountStore:
     async def use_totp_step(self, username: str, step: int) -> bool:
         unused = {"_id": username, "code_step": {"$not": {"$gte": step}}}
         async with self._database.operation():
-            used = await self._accounts.update_one(unused, {"$set": {"code_step": step}})
+            used = await self._account_collection.update_one(unused, {"$set": {"code_step": step}})
         return used.matched_count == 1
 
 

@@ -39,9 +39,9 @@ class MongoLoginAttempts:
         blocking = [
             blocker for row in rows if (blocker := _blocking_attempt(row, limits[row["_id"]], since)) is not None
         ]
-        return max(blocking) if blocking else await self._count(limits, at, since)
+        return max(blocking) if blocking else await self._count_each_key(limits, at, since)
 
-    async def _count(self, limits: Mapping[str, int], at: float, since: float) -> float | None:
+    async def _count_each_key(self, limits: Mapping[str, int], at: float, since: float) -> float | None:
         """Count key by key; if a concurrent attempt has filled one, undo those counted before it."""
         counted: list[str] = []
         for key, limit in limits.items():

@@ -24,17 +24,17 @@ class MongoOfficeStore:
 
     def __init__(self, database: MongoDatabase, clock: Clock) -> None:
         self._database, self._clock = database, clock
-        self._entries = database.collection("office")
+        self._collection = database.collection("office")
 
     async def prepare(self) -> None:
         # The server removes what has expired within about a minute; until then, reads leave it out.
         expiring = IndexModel([("expires_at", ASCENDING)], name="expiring", expireAfterSeconds=0)
         async with self._database.operation():
-            await self._entries.create_indexes([expiring])
+            await self._collection.create_indexes([expiring])
 
     async def get(self, collection: str, key: str) -> OfficeEntry | None:
         async with self._database.operation():
-            row = await self._entries.find_one({"_id": _id(collection, key), **self._not_expired()})
+            row = await self._collection.find_one({"_id": _id(collection, key), **self._not_expired()})
         return _entry(row) if row else None
 
     async def put(
@@ -49,18 +49,18 @@ class MongoOfficeStore:
         values = {"body": json.dumps(body), "expires_at": expires_at}
         for attempt in range(MAX_ATTEMPTS):
             try:
-                return await self._put(_id(collection, key), values, expected)
+                return await self._put_once(_id(collection, key), values, expected)
             except DuplicateKeyError:
                 # Without an expected version another writer added the entry meanwhile, so it can be updated now.
                 if expected is not None or attempt == MAX_ATTEMPTS - 1:
                     raise EntryConflict(f"{collection}/{key}") from None
         raise AssertionError("unreachable")
 
-    async def _put(self, entry_id: str, values: Fields, expected: int | None) -> OfficeEntry:
+    async def _put_once(self, entry_id: str, values: Fields, expected: int | None) -> OfficeEntry:
         """Store an entry. Raises EntryConflict, DuplicateKeyError."""
         async with self._database.operation():
-            await self._entries.delete_one({"_id": entry_id, "expires_at": {"$lte": self._clock()}})
-            row = await self._entries.find_one_and_update(
+            await self._collection.delete_one({"_id": entry_id, "expires_at": {"$lte": self._clock()}})
+            row = await self._collection.find_one_and_update(
                 {"_id": entry_id} if expected is None else {"_id": entry_id, "version": expected},
                 {"$set": values, "$inc": {"version": 1}},
                 upsert=not expected,
@@ -78,10 +78,10 @@ class MongoOfficeStore:
         entry_id = _id(collection, key)
         wanted = {"_id": entry_id, **self._not_expired()}
         async with self._database.operation():
-            deleted = await self._entries.delete_one(wanted if expected is None else {**wanted, "version": expected})
+            deleted = await self._collection.delete_one(wanted if expected is None else {**wanted, "version": expected})
             if deleted.deleted_count:
                 return True
-            if expected is not None and await self._entries.find_one(wanted):
+            if expected is not None and await self._collection.find_one(wanted):
                 raise EntryConflict(entry_id)
         return False
 
@@ -90,12 +90,12 @@ class MongoOfficeStore:
 
     async def unreadable_entries(self) -> list[str]:
         async with self._database.operation():
-            rows = await self._entries.find({}, {"body": True}, sort=[("_id", ASCENDING)]).to_list(None)
+            rows = await self._collection.find({}, {"body": True}, sort=[("_id", ASCENDING)]).to_list(None)
         return [row["_id"] for row in rows if not _is_object(row.get("body"))]
 
     async def _find(self, wanted: Fields) -> list[OfficeEntry]:
         async with self._database.operation():
-            rows = await self._entries.find(wanted, sort=[("_id", ASCENDING)]).to_list(None)
+            rows = await self._collection.find(wanted, sort=[("_id", ASCENDING)]).to_list(None)
         return [_entry(row) for row in rows]
 
     def _not_expired(self) -> Fields:

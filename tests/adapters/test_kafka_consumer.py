@@ -67,7 +67,7 @@ class Subscriber:
     def __init__(self, *starts: Step, stop: Step = succeed, consumer: Records | None = None) -> None:
         self.consumer = consumer
         self._starts: Iterator[Step] = iter(starts)
-        self._stop = stop
+        self._on_stop = stop
         self.tasks: list[asyncio.Task[None]] = []
         self.started = asyncio.Event()
         self.stops = 0
@@ -80,7 +80,7 @@ class Subscriber:
     async def stop(self) -> None:
         self.stops += 1
         self.tasks = []
-        await self._stop()
+        await self._on_stop()
 
 
 def consuming(subscriber: Subscriber, delivery: AtLeastOnceDelivery | None = None) -> asyncio.Task[None]:

@@ -166,7 +166,7 @@ async def test_entries_that_are_no_json_objects_are_named(store: OfficeStore):
 async def overwrite(store: OfficeStore, key: str, body: str) -> None:
     """Damage the stored body of a phrase."""
     if isinstance(store, MongoOfficeStore):
-        await store._entries.update_one({"_id": f"phrases/{key}"}, {"$set": {"body": body}})
+        await store._collection.update_one({"_id": f"phrases/{key}"}, {"$set": {"body": body}})
     elif isinstance(store, SqliteOfficeStore):
         await store._file.write(lambda db: db.execute("UPDATE office SET body=? WHERE key=?", (body, key)))
 

@@ -57,7 +57,7 @@ def emails_for(lifecycle: Lifecycle, lead: Staff | None, rejected_by: Staff | No
         return _withdrawal_emails(lifecycle, lead, rejected_by, fact.reason)
     if lifecycle.rejected:
         return [_to_staff(decided_by, staff_emails.StaffRejectedEmail(reason=""))] if decided_by else []
-    emails = [] if lifecycle.expired else _emails_for(fact, lead)
+    emails = [] if lifecycle.expired else _emails_by_fact(fact, lead)
     if lifecycle.status is Status.DELIVERED and isinstance(fact, assignment.LeadReassigned):
         return [email for email in emails if email.to != APPLICANT]  # who waits for a confirmation, not for work
     return emails
@@ -76,7 +76,7 @@ def _withdrawal_emails(
     return [_to_applicant(applicant_emails.WithdrawnEmail(reason)), *to_recipients]
 
 
-def _emails_for(fact: Fact, lead: Staff | None) -> list[PlannedEmail]:  # noqa: C901 - one case per event
+def _emails_by_fact(fact: Fact, lead: Staff | None) -> list[PlannedEmail]:  # noqa: C901 - one case per event
     match fact:
         case intake.RequestSubmitted(applicant=applicant, description=description):
             to_officers = PlannedEmail(OFFICERS, staff_emails.StaffSubmittedEmail(applicant.unit, description))

@@ -112,7 +112,7 @@ class PageRenderer:
         start, outcome = monotonic(), "failed"
         arguments: dict[str, str | int] = {"media_type": media_type, "page": page, "width": width, "rotation": rotation}
         try:
-            image = await self._render(chunks, media_type, page, Job("render", self._limits, arguments))
+            image = await self._render_page(chunks, media_type, page, Job("render", self._limits, arguments))
             outcome = "drawn"
             return image
         except RenderTimeout:
@@ -121,7 +121,7 @@ class PageRenderer:
         finally:
             RENDER_SECONDS.labels(outcome).observe(monotonic() - start)
 
-    async def _render(self, chunks: AsyncIterator[bytes], media_type: str, page: int, job: Job) -> PageImage:
+    async def _render_page(self, chunks: AsyncIterator[bytes], media_type: str, page: int, job: Job) -> PageImage:
         if media_type not in RENDERABLE_TYPES:
             raise Unrenderable(media_type)
         if not 1 <= page <= 1_000_000:

@@ -98,7 +98,7 @@ class KafkaConnection:
         )
         self._admin: AIOKafkaAdminClient | None = None
         self._connecting: asyncio.Task[AIOKafkaAdminClient] | None = None
-        self._partitions: tuple[int, ...] = ()
+        self._cached_partitions: tuple[int, ...] = ()
         logging.getLogger("aiokafka").setLevel(logging.WARNING)
         rate_limit_logs(LOG_INTERVAL_SECONDS, *RATE_LIMITED_LOGGERS)
 
@@ -111,9 +111,9 @@ class KafkaConnection:
 
     async def partitions(self) -> tuple[int, ...]:
         """Return the partitions of the topic, which is created first if `create_if_missing` is set. Raises LogUnavailable."""
-        if not self._partitions:
-            self._partitions = await self.call_admin(self.describe_topic)
-        return self._partitions
+        if not self._cached_partitions:
+            self._cached_partitions = await self.call_admin(self.describe_topic)
+        return self._cached_partitions
 
     async def call_admin(self, call: AdminCall[Answer], seconds: float | None = None) -> Answer:
         """Call the admin client, again after retriable errors. Raises LogUnavailable when the request timeout is over."""
@@ -158,11 +158,11 @@ class KafkaConnection:
     async def _get_admin(self) -> AIOKafkaAdminClient:
         if self._admin is None:
             if self._connecting is None or self._connecting.done():
-                self._connecting = asyncio.create_task(self._connect())
+                self._connecting = asyncio.create_task(self._connect_clients())
             return await asyncio.shield(self._connecting)
         return self._admin
 
-    async def _connect(self) -> AIOKafkaAdminClient:
+    async def _connect_clients(self) -> AIOKafkaAdminClient:
         """Connect the admin client before the broker, whose producer cannot be closed if it fails to connect."""
         admin = AIOKafkaAdminClient(
             bootstrap_servers=self.servers,

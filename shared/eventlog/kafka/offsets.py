@@ -58,12 +58,12 @@ class PendingOffsets:
         try:
             # One commit at a time, so that an older offset never follows a newer one.
             async with asyncio.timeout(timeout_seconds), self._lock:
-                await self._commit(consumer)
+                await self._commit_pending(consumer)
         except (KafkaError, TimeoutError) as error:
             self.failed_commits += 1
             logger.warning("offsets of %s are not committed, events may be redelivered: %r", self._group, error)
 
-    async def _commit(self, consumer: AIOKafkaConsumer | None) -> None:
+    async def _commit_pending(self, consumer: AIOKafkaConsumer | None) -> None:
         assigned = consumer.assignment() if consumer else frozenset()
         self._offsets = {partition: offset for partition, offset in self._offsets.items() if partition in assigned}
         if consumer and (committed := dict(self._offsets)):

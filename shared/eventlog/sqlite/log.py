@@ -70,7 +70,7 @@ class SqliteEventLog:
     ) -> None:
         logger.debug("%s subscribes to %d types of events", group, len(events))
         try:
-            await self._consume(group, handler, max_records)
+            await self._deliver_batches(group, handler, max_records)
         finally:
             await self._positions.flush()
 
@@ -78,7 +78,7 @@ class SqliteEventLog:
         with _translate_errors():
             await self._positions.commit_immediately(group, int(up_to or 0))
 
-    async def _consume(self, group: str, handler: BatchHandler, max_records: int) -> None:
+    async def _deliver_batches(self, group: str, handler: BatchHandler, max_records: int) -> None:
         loop = asyncio.get_running_loop()
         with _translate_errors():
             position = self._positions.get_position(group)

@@ -68,10 +68,10 @@ def compressed(file: StaticFile, coding: str) -> bytes:
 
 def load_file(path: Traversable) -> StaticFile:
     """Read and compress a file; its version is a hash of the content."""
-    return _static_file(path.name, path.read_bytes())
+    return _make_static_file(path.name, path.read_bytes())
 
 
-def _static_file(name: str, content: bytes) -> StaticFile:
+def _make_static_file(name: str, content: bytes) -> StaticFile:
     if PurePath(name).suffix in COMMENTED:
         content = INDENTATION.sub(b"", COMMENT_LINES.sub(b"", content))
     version = hashlib.sha256(content).hexdigest()[:16]
@@ -83,7 +83,7 @@ def load_bundle(name: str, parts: Sequence[str], folder: Path = FOLDER) -> Stati
     texts = [(folder / part).read_text() for part in parts]
     audience, _, kind = name.partition(".")
     served = [select_audience(text, audience) if kind == "css" else text for text in texts]
-    return _static_file(name, "".join(served).encode())
+    return _make_static_file(name, "".join(served).encode())
 
 
 def select_audience(sheet: str, audience: str) -> str:
@@ -105,7 +105,7 @@ def static_url(name: str) -> str:
 
 @cache
 def _arms(path: Path) -> StaticFile:
-    return _static_file(ARMS, read_office_arms(path))
+    return _make_static_file(ARMS, read_office_arms(path))
 
 
 def arms_url(settings: Settings) -> str:

@@ -19,11 +19,11 @@ APART = 0.25
 def looks(page: Page) -> list[Request]:
     """Record every reload of the list by its script from now on."""
     seen: list[Request] = []
-    page.on("request", lambda request: seen.append(request) if _looks(request) else None)
+    page.on("request", lambda request: seen.append(request) if _is_look(request) else None)
     return seen
 
 
-def _looks(request: Request) -> bool:
+def _is_look(request: Request) -> bool:
     return "x-live" in request.headers
 
 
@@ -63,7 +63,7 @@ def test_of_two_looks_the_older_does_not_come_last(site: SiteUnderTest, sessions
     officer, held = Officer(sessions("nurlaila")), list[tuple[Route, APIResponse]]()
 
     def hold_the_first(route: Route, request: Request) -> None:
-        if _looks(request) and not held:
+        if _is_look(request) and not held:
             held.append((route, route.fetch()))
         else:
             route.continue_()
@@ -92,7 +92,7 @@ def test_news_that_was_refused_for_a_moment_is_looked_for_again(site: SiteUnderT
     officer, refused = Officer(sessions("nurlaila")), list[str]()
 
     def refuse_once(route: Route, request: Request) -> None:
-        if _looks(request) and not refused:
+        if _is_look(request) and not refused:
             refused.append(request.url)
             route.fulfill(status=503)
         else:
@@ -113,7 +113,7 @@ def test_news_that_a_cut_line_kept_from_being_seen_is_seen_once_it_is_back(
     officer, cut = Officer(sessions("nurlaila")), list[str]()
 
     def cut_once(route: Route, request: Request) -> None:
-        if _looks(request) and not cut:
+        if _is_look(request) and not cut:
             cut.append(request.url)
             route.abort("connectionreset")
         else:
