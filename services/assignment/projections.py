@@ -29,8 +29,8 @@ INDEXED_COLUMNS = (
         ),
     ),
     *map(Column, ("target_date", "active_at", "surveyed_at", "stage_since")),
-    Column("responsible", ordered_by=("due",)),
-    Column("advised", "integer", ordered_by=(DEFAULT_ORDER,)),
+    Column("responsible", indexed=False),
+    Column("advised", "integer", indexed=False),
 )
 COLUMNS_VERSION_NUMBER = 4
 """Increase when `columns` derives other values; the next start then updates stored records."""

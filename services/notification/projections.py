@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.notification.domain.state import STATUSES, Message, State, newest
 from shared.runtime.executor import Executor, Loaded
-from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar
+from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, Subset
 from shared.text.search import normalize_query, request_search_text
 
 INDEXED_COLUMNS = (
@@ -15,7 +15,7 @@ INDEXED_COLUMNS = (
     Column("newest"),
     Column("search"),
     Column(COLUMNS_VERSION, "integer"),
-    *(Column(name, "integer", ordered_by=("newest",)) for name in STATUSES),
+    *(Column(name, "integer", indexed=False, subsets=(Subset(("newest",)),)) for name in STATUSES),
 )
 COLUMNS_VERSION_NUMBER = 1
 """Increase when `columns` derives other values; the next start then updates stored records."""

@@ -21,8 +21,8 @@ INDEXED_COLUMNS = (
         subsets=(Subset(("claimed_by", DEFAULT_ORDER), selective=True),),
     ),
     Column("received_at"),
-    Column("advised", "integer", ordered_by=(DEFAULT_ORDER,)),
-    Column("claimed_by", ordered_by=(DEFAULT_ORDER,)),
+    Column("advised", "integer", indexed=False),
+    Column("claimed_by", indexed=False),
 )
 COLUMNS_VERSION_NUMBER = 4
 """Increase when `columns` derives other values; the next start then updates stored records."""

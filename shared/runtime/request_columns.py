@@ -47,6 +47,8 @@ def list_columns(
     sorts = dict.fromkeys((order, *SORT_COLUMNS.values(), *further))
     combined = [name for name in dict.fromkeys((*FILTERED_COLUMNS, *filtered, *sorts)) if name != order]
     of_all = tuple(dict.fromkeys((order, "submitted_at")))
+    # Without another order, requests of some days are listed by their submission, and need no index with `open`.
+    of_sorts = tuple(name for name in sorts if name != order or name != "submitted_at")
     of_open = (
         Subset((order, "id", *combined)),
         Subset(("status", order, "id", "advised")),
@@ -59,8 +61,8 @@ def list_columns(
         *map(Column, ("number", "submitted_at", "search")),
         *(Column(name, ordered_by=of_all) for name in ("status", "unit", "scope")),
         Column("lead", ordered_by=of_all),
-        Column("stage", ordered_by=("due",)),
-        Column("open", "integer", ordered_by=tuple(sorts), subsets=of_open),
+        Column("stage", indexed=False),
+        Column("open", "integer", ordered_by=of_sorts, subsets=of_open),
         *(Column(name, indexed=False) for name in ("subject", "name", "lead_name", "due")),
         Column("step", "integer", indexed=False),
         Column(COLUMNS_VERSION, "integer"),

@@ -10,6 +10,8 @@ from typing import Any
 import apsw
 import pytest
 
+from services.notification import projections as notification
+from services.notification.domain.state import STATUSES
 from shared.identity.sqlite import SqliteAccountStore
 from shared.storage import search
 from shared.storage.port import Column, RecordQuery, Scalar, StateStore
@@ -123,6 +125,31 @@ async def test_a_column_declared_later_is_added_to_existing_records(tmp_path: Pa
     await save_write(after, make_write("b", status="verified"))
     assert (await after.find(RecordQuery("number", where={"status": None}))).records == (make_write("a").record,)
     assert (await after.find(RecordQuery("number", where={"status": "verified"}))).records == (make_write("b").record,)
+    file.close()
+
+
+@pytest.mark.parametrize("status", STATUSES)
+async def test_messages_of_a_status_follow_an_index_over_the_requests_that_have_one(tmp_path: Path, status: str):
+    file = SqliteDatabase(tmp_path / "simpul.db")
+    await SqliteStateStore(file, "notification", notification.INDEXED_COLUMNS, lambda: NOW).prepare()
+    lister = KeysetPaginator("notification", notification.INDEXED_COLUMNS)
+    query = RecordQuery("newest", where={status: 1}, descending=True)
+    for sql, bindings in (*lister.branches(query, 51), lister.count_statement(query)):
+        [step] = plan(file, sql, bindings)
+        assert f"INDEX notification_documents_{status}_newest" in step
+    file.close()
+
+
+async def test_an_index_of_an_earlier_version_is_dropped(tmp_path: Path):
+    file = SqliteDatabase(tmp_path / "simpul.db")
+    await make_store(file, (Column("number", unique=True), Column("status"))).prepare()
+    await make_store(file, (Column("number", unique=True), Column("status", indexed=False))).prepare()
+    names = file.read(
+        "SELECT name FROM sqlite_schema WHERE type='index' AND tbl_name='verification_documents' ORDER BY 1"
+    )
+    assert [name for name, in names if not name.startswith("sqlite_")] == [
+        "verification_documents_by_number", "verification_documents_due",
+    ]  # fmt: skip
     file.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import apsw
 
@@ -43,6 +44,9 @@ _INDEX_OVERWRITTEN = (
 )
 _FORGET_OVERWRITTEN = (
     "UPDATE @documents SET columns_version=NULL WHERE columns_of IS NOT version AND +columns_version IS NOT NULL"
+)
+_SELECT_INDEXES = (
+    "SELECT name FROM sqlite_schema WHERE type='index' AND tbl_name=? AND sql IS NOT NULL AND name<>'@documents_due'"
 )
 _SELECT_RECORD = "SELECT id, version, latest, seen, commands, body FROM @documents WHERE :condition"
 
@@ -116,14 +120,9 @@ class Tables:
         declared[COLUMNS_OF] = f"{COLUMNS_OF} INTEGER"
         for name in declared.keys() - present:
             _run(db, f"ALTER TABLE {self.records} ADD COLUMN {declared[name]}")
-        for index in subset_indexes(self._declared):
-            _run(db, self._subset_index(index))
-        for column in self._declared:
-            if column.indexed and column.name != SEARCH:
-                for statement in self._indexes(column):
-                    _run(db, statement)
-        if COLUMNS_VERSION in self.columns:
-            _run(db, self.sql(_INDEX_OVERWRITTEN))
+        self._drop_undeclared_indexes(db)
+        for statement in self._index_statements():
+            _run(db, statement)
         if self.words is not None:
             self.words.create(db)
 
@@ -142,6 +141,23 @@ class Tables:
         db.execute(self.insert, row)
         db.execute(self.insert_outbox_entry, (_TEST_ID, _TEST_ID, b"{}"))
         db.execute(self.sql("INSERT INTO @letters VALUES (NULL,?1,?1,'',x'','',0,0,'parked',NULL)"), (_TEST_ID,))
+
+    def _index_statements(self) -> list[str]:
+        """Return the statements that create the indexes of the declared columns."""
+        indexed = [column for column in self._declared if column.indexed and column.name != SEARCH]
+        return [
+            *map(self._subset_index, subset_indexes(self._declared)),
+            *(statement for column in indexed for statement in self._indexes(column)),
+            *([self.sql(_INDEX_OVERWRITTEN)] if COLUMNS_VERSION in self.columns else []),
+        ]
+
+    def _drop_undeclared_indexes(self, db: apsw.Connection) -> None:
+        """Drop indexes that an earlier version needed; if that version starts again, it creates them."""
+        wanted = {statement.partition(" ON ")[0].rpartition(" ")[2] for statement in self._index_statements()}
+        present: list[Any] = db.execute(self.sql(_SELECT_INDEXES), (self.records,)).fetchall()
+        for (name,) in present:
+            if name not in wanted:
+                _run(db, f"DROP INDEX {name}")
 
     def _indexes(self, column: Column) -> list[str]:
         if column.unique:
