@@ -103,7 +103,8 @@ class Template:
             changed[1::2] = [own.get(part) or prefix + part[REQUEST_PART:] for part in parts[1::2]]
             return b"".join(changed)
 
-        applicant, letter = self._applicant(applying), self._letter(applying)
+        own_columns = dict.fromkeys(self._records, self._own_columns(applying))
+        own_columns[LEDGER] = own_columns[LEDGER] | {"search": self._ledger_search(applying)}
         writes = {}
         for name, record in self._records.items():
             messages = sorted((event, join(parts)) for event, parts in record.messages)
@@ -112,7 +113,7 @@ class Template:
             write = replace(
                 record.write,
                 record=replace(record.write.record, id=applying.request, body=body, latest=latest),
-                columns=self._columns(name, columns, applying.number, applicant, letter),
+                columns=columns | {key: own_columns[name][key] for key in own_columns[name].keys() & columns.keys()},
             )
             writes[name] = [write if self._is_over else self._derived(name, write)]
         return PastRecords([(applying.request, join(self._events).split(b"\n"))], writes)
@@ -137,18 +138,21 @@ class Template:
     def _letter(self, applying: Applying) -> Letter:
         return self._submitted.letter.model_copy(update={"number": applying.form["letter_number"]})
 
-    def _columns(
-        self, name: str, columns: dict[str, Scalar], number: str, applicant: Applicant, letter: Letter
-    ) -> dict[str, Scalar]:
-        """Return the columns with those that contain the applicant or the number in another form."""
-        state = self._simulator.working_copies[name].state
-        texts: dict[str, Scalar] = {"number": number, "name": fold_text(applicant.name), "unit": applicant.unit}
-        texts["email"] = applicant.email.lower()
-        if "search" in columns and name == LEDGER:
-            texts["search"] = request_search_text(number, applicant, lead=state.lead)
-        elif "search" in columns:
-            texts["search"] = request_search_text(number, applicant, letter, state.description, state.lead)
-        return columns | {column: text for column, text in texts.items() if column in columns}
+    def _own_columns(self, applying: Applying) -> dict[str, Scalar]:
+        """Return the columns that contain the applicant or the number in another form."""
+        applicant, letter = self._applicant(applying), self._letter(applying)
+        state = self._simulator.working_copies["verification"].state
+        return {
+            "number": applying.number,
+            "name": fold_text(applicant.name),
+            "unit": applicant.unit,
+            "email": applicant.email.lower(),
+            "search": request_search_text(applying.number, applicant, letter, state.description, state.lead),
+        }
+
+    def _ledger_search(self, applying: Applying) -> str:
+        lead = self._simulator.working_copies[LEDGER].state.lead
+        return request_search_text(applying.number, self._applicant(applying), lead=lead)
 
     def _derived(self, name: str, write: Write) -> Write:
         runner = self._simulator.runners[name]
