@@ -38,16 +38,16 @@ def calls(officers: StateStore, heads: StateStore, day: date) -> dict[str, Call]
 
     async def loads() -> None:
         for lead in LEADS:
-            await heads.count(assignment.find_open_work(lead))
-            await heads.count(assignment.find_overdue_work(lead, day))
+            await heads.count(assignment.open_work_query(lead))
+            await heads.count(assignment.overdue_work_query(lead, day))
 
     def searched(words: str) -> Call:
-        return listed(officers, verification.find_requests(search=words))
+        return listed(officers, verification.requests_query(search=words))
 
     def overdue(on: date) -> Call:
-        return listed(heads, assignment.find_requests(open_only=True, overdue_on=on))
+        return listed(heads, assignment.requests_query(open_only=True, overdue_on=on))
 
-    unit = verification.find_requests(open_only=True, overdue_on=day, unit="Dinas Lain")
+    unit = verification.requests_query(open_only=True, overdue_on=day, unit="Dinas Lain")
     return {
         "officer's search, no hit": searched("zebrawati"),
         "officer's search, a number": searched("int-2025-000417"),
@@ -56,7 +56,7 @@ def calls(officers: StateStore, heads: StateStore, day: date) -> dict[str, Call]
         "head's list, overdue": overdue(day),
         "head's list, nothing overdue": overdue(date(2020, 1, 1)),
         "leads with their load": loads,
-        "lead's own list": listed(heads, assignment.find_work(LEADS[0])),
+        "lead's own list": listed(heads, assignment.work_list_query(LEADS[0])),
     }
 
 

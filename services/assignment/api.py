@@ -21,9 +21,9 @@ from services.assignment.domain.commands import (
     StartWork,
 )
 from services.assignment.handover_service import FILE_RULES, digest_parts
-from services.assignment.overdue_board import MAX_LIST_REQUESTS, present_board
-from services.assignment.presenters import present_request, present_summary
-from services.assignment.projections import find_requests
+from services.assignment.overdue_board import MAX_LIST_REQUESTS
+from services.assignment.presenters import present_board, present_request, present_summary
+from services.assignment.projections import requests_query
 from services.assignment.schemas import (
     AssignmentBody,
     AssignmentRequestResponse,
@@ -68,7 +68,7 @@ async def list_requests(query: Annotated[WorkQuery, Query()], reader: Reader, as
     if not may_list(query.lead, reader):
         return {"items": [], "next": None, "previous": None} | ({"total": 0} if query.total else {})
     day, rules = assignment.today(), assignment.rules
-    requests = find_requests(**readable_filters(query, reader, day))
+    requests = requests_query(**readable_filters(query, reader, day))
     page = await assignment.executor.find(requests)
     listed = page_response(page, lambda loaded: present_summary(loaded, day, rules), query.sort)
     return {**listed, "total": await assignment.executor.count(requests)} if query.total else listed
@@ -80,7 +80,7 @@ async def export_list(
 ) -> Response:
     """Download the whole list as CSV or XLSX; technical staff get their own requests."""
     day, rules = assignment.today(), assignment.rules
-    requests = find_requests(**readable_filters(query, reader, day))
+    requests = requests_query(**readable_filters(query, reader, day))
     return await export_requests(
         kind, assignment.executor, requests, lambda loaded: present_summary(loaded, day, rules)
     )

@@ -14,19 +14,19 @@ from typing import Any
 from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
-from services.assignment.presenters import present_summary
-from services.assignment.projections import find_overdue
+from services.assignment.projections import overdue_query
 from shared.calendar import today
 from shared.clock import Clock
 from shared.contracts.stages import APPLICANT, OFFICERS, STRUCTURAL, Stage, stage_clock
 from shared.identity.accounts import Account, AccountStore, Role
 from shared.runtime.executor import Executor, Loaded
+from shared.runtime.request_columns import PageKey
 
 LONG_OVERDUE_DAYS = 5
 """Working days after which a request is long overdue."""
 MAX_STAGE_REQUESTS, MAX_LIST_REQUESTS = 4, 50
 """How many requests the board shows of each stage, and the list of a single stage."""
-OUR_STAGES = (Stage.VERIFY, Stage.APPOINT, Stage.START, Stage.WORK)
+OFFICE_STAGES = (Stage.VERIFY, Stage.APPOINT, Stage.START, Stage.WORK)
 """The stages in which the office has to act."""
 
 
@@ -37,14 +37,17 @@ class OverdueStage:
     stage: Stage
     count: int
     requests: Sequence[Loaded[State]]
-    next: tuple[Any, str] | None = None
+    next: PageKey = None
 
 
 @dataclass(frozen=True, slots=True)
-class Responsible:
-    """A person, a role or the applicants, who have to act: their overdue requests counted by stage, and the longest overdue one."""
+class ResponsibleParty:
+    """A person, a role or the applicants, who have to act: their overdue requests counted by stage, and the longest overdue one.
 
-    responsible: str
+    `key` is what `responsible_for` returns of a request that waits for them.
+    """
+
+    key: str
     name: str
     role: str
     counts: dict[Stage, int]
@@ -62,7 +65,7 @@ class Board:
     day: date
     rules: Rules
     stages: Sequence[OverdueStage]
-    people: Sequence[Responsible]
+    people: Sequence[ResponsibleParty]
 
     @property
     def total(self) -> int:
@@ -77,16 +80,19 @@ class OverdueBoard:
     """Reads the board from the columns of assignment."""
 
     def __init__(self, executor: Executor[State], accounts: AccountStore, clock: Clock, rules: Rules) -> None:
-        self._executor, self._accounts, self._clock, self._rules = executor, accounts, clock, rules
+        self._executor = executor
+        self._accounts = accounts
+        self._clock = clock
+        self._rules = rules
 
     async def load(
         self,
         limit: int,
         *,
-        stages: tuple[Stage, ...] = tuple(Stage),
+        stages: Sequence[Stage] = tuple(Stage),
         responsible: str = "",
         long_overdue: bool = False,
-        after: tuple[Any, str] | None = None,
+        after: PageKey = None,
     ) -> Board:
         """Return the board with up to `limit` requests of each stage; the filters do not apply to the table of people."""
         day = today(self._clock())
@@ -98,21 +104,21 @@ class OverdueBoard:
         """Count the overdue requests in these stages, in all stages if none is named."""
         day = today(self._clock())
         before = self.long_overdue_before(day) if long_overdue else day
-        return await self._executor.count(find_overdue(before, stages=stages or tuple(Stage)))
+        return await self._executor.count(overdue_query(before, stages=stages or None))
 
     async def requests_of(self, responsible: str, limit: int) -> Sequence[Loaded[State]]:
         """Return the overdue requests of one who has to act, the longest overdue first."""
-        query = find_overdue(today(self._clock()), responsible=responsible, limit=limit)
+        query = overdue_query(today(self._clock()), responsible=responsible, limit=limit)
         return (await self._executor.find(query)).items
 
     async def count_of(self, responsible: str) -> int:
         """Count the overdue requests of one who has to act."""
-        return await self._executor.count(find_overdue(today(self._clock()), responsible=responsible))
+        return await self._executor.count(overdue_query(today(self._clock()), responsible=responsible))
 
-    async def overdue_by(self, days: int, stages: tuple[Stage, ...], limit: int) -> Sequence[Loaded[State]]:
+    async def overdue_by(self, days: int, stages: Sequence[Stage], limit: int) -> Sequence[Loaded[State]]:
         """Return the requests that are overdue by at least so many working days, the longest overdue first."""
         before = self._due_before(today(self._clock()), days - 1)
-        return (await self._executor.find(find_overdue(before, stages=stages, limit=limit))).items
+        return (await self._executor.find(overdue_query(before, stages=stages, limit=limit))).items
 
     def long_overdue_before(self, day: date) -> date:
         """Return the day before which a stage was due if it is long overdue today."""
@@ -125,15 +131,13 @@ class OverdueBoard:
             due -= timedelta(days=1)
         return due + timedelta(days=1)
 
-    async def _stage(
-        self, stage: Stage, before: date, responsible: str, limit: int, after: tuple[Any, str] | None
-    ) -> OverdueStage:
-        query = find_overdue(before, stages=(stage,), responsible=responsible, after=after, limit=limit)
+    async def _stage(self, stage: Stage, before: date, responsible: str, limit: int, after: PageKey) -> OverdueStage:
+        query = overdue_query(before, stages=(stage,), responsible=responsible, after=after, limit=limit)
         page = await self._executor.find(query)
         count = await self._executor.count(query) if page.next or after else len(page.items)
         return OverdueStage(stage, count, page.items, page.next)
 
-    async def _people(self, day: date) -> list[Responsible]:
+    async def _people(self, day: date) -> list[ResponsibleParty]:
         accounts = await self._accounts.accounts()
         heads = [account for account in accounts if account.active and Role.STRUCTURAL in account.roles]
         labels: Any = WORDS.overdue.people
@@ -143,49 +147,17 @@ class OverdueBoard:
             *((f"staff:{account.username}", account.name, _work_label(account)) for account in accounts),
             (APPLICANT, *labels.applicant),
         ]
-        found = await asyncio.gather(
-            *(self._person(responsible, name, role, day) for responsible, name, role in candidates)
-        )
-        return [person for person in found if person is not None]
+        found = await asyncio.gather(*(self._party(key, name, role, day) for key, name, role in candidates))
+        return [party for party in found if party is not None]
 
-    async def _person(self, responsible: str, name: str, role: str, day: date) -> Responsible | None:
-        oldest = (await self._executor.find(find_overdue(day, responsible=responsible, limit=1))).items
+    async def _party(self, key: str, name: str, role: str, day: date) -> ResponsibleParty | None:
+        oldest = (await self._executor.find(overdue_query(day, responsible=key, limit=1))).items
         if not oldest:
             return None
-        counts = [
-            await self._executor.count(find_overdue(day, stages=(stage,), responsible=responsible)) for stage in Stage
-        ]
-        return Responsible(responsible, name, role, dict(zip(Stage, counts, strict=True)), oldest[0])
+        counts = [await self._executor.count(overdue_query(day, stages=(stage,), responsible=key)) for stage in Stage]
+        return ResponsibleParty(key, name, role, dict(zip(Stage, counts, strict=True)), oldest[0])
 
 
 def _work_label(account: Account) -> str:
     labels: Any = WORDS.overdue.people
     return str(labels.technical if Role.TECHNICAL in account.roles else labels.staff)
-
-
-def present_board(board: Board) -> dict[str, Any]:
-    """Return the board as the response of the API."""
-    return {
-        "total": board.total,
-        "stages": [
-            {
-                "stage": stage.stage,
-                "count": stage.count,
-                "overdue_days": max(map(board.overdue_days, stage.requests), default=0),
-                "items": [present_summary(loaded, board.day, board.rules) for loaded in stage.requests],
-            }
-            for stage in board.stages
-        ],
-        "people": [present_responsible(person, board) for person in board.people],
-    }
-
-
-def present_responsible(person: Responsible, board: Board) -> dict[str, Any]:
-    return {
-        "responsible": person.responsible,
-        "name": person.name,
-        "counts": person.counts,
-        "total": person.total,
-        "overdue_days": board.overdue_days(person.oldest),
-        "reminded_today": person.oldest.state.reminded_on == board.day,
-    }

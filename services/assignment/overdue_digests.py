@@ -12,7 +12,7 @@ from typing import Any
 
 from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
-from services.assignment.overdue_board import OUR_STAGES, OverdueBoard
+from services.assignment.overdue_board import OFFICE_STAGES, OverdueBoard
 from shared.calendar import WIT, today
 from shared.clock import Clock
 from shared.contracts.stages import OFFICERS, STRUCTURAL, stage_clock
@@ -101,10 +101,10 @@ class OverdueDigests:
         ]
 
     async def _items_for_heads(self, day: date) -> list[dict[str, Any]]:
-        return self._items(await self._board.overdue_by(HEAD_AFTER_DAYS, OUR_STAGES, MAX_ITEMS), day)
+        return self._items(await self._board.overdue_by(HEAD_AFTER_DAYS, OFFICE_STAGES, MAX_ITEMS), day)
 
     async def _stage_counts(self) -> dict[str, int]:
-        return {stage.value: await self._board.count(stage) for stage in OUR_STAGES}
+        return {stage.value: await self._board.count(stage) for stage in OFFICE_STAGES}
 
     def _items(self, requests: Sequence[Loaded[State]], day: date) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []

@@ -8,6 +8,7 @@ from typing import Any
 from services.assignment.domain.decisions import Rules, resumed_target
 from services.assignment.domain.state import State, has_open_recommendation
 from services.assignment.errors import WORDS
+from services.assignment.overdue_board import Board, ResponsibleParty
 from shared.calendar import WorkingCalendar
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
@@ -101,3 +102,32 @@ def _ending_entry(state: State) -> HistoryEntry | None:
 
 def _last_entry(state: State, event: str) -> HistoryEntry | None:
     return next((entry for entry in reversed(state.history) if entry.event == event), None)
+
+
+def present_board(board: Board) -> dict[str, Any]:
+    """Return the overdue board as the response of the API."""
+    return {
+        "total": board.total,
+        "stages": [
+            {
+                "stage": stage.stage,
+                "count": stage.count,
+                "overdue_days": max(map(board.overdue_days, stage.requests), default=0),
+                "items": [present_summary(loaded, board.day, board.rules) for loaded in stage.requests],
+            }
+            for stage in board.stages
+        ],
+        "people": [present_responsible(party, board) for party in board.people],
+    }
+
+
+def present_responsible(party: ResponsibleParty, board: Board) -> dict[str, Any]:
+    """Return those who have to act as an item of the board."""
+    return {
+        "responsible": party.key,
+        "name": party.name,
+        "counts": party.counts,
+        "total": party.total,
+        "overdue_days": board.overdue_days(party.oldest),
+        "reminded_today": party.oldest.state.reminded_on == board.day,
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Unpack
@@ -55,24 +55,24 @@ def _last_activity(state: State) -> datetime | None:
     return max(times, default=None)
 
 
-def find_requests(*, advised_only: bool = False, **filters: Unpack[RequestFilters]) -> RecordQuery:
+def requests_query(*, advised_only: bool = False, **filters: Unpack[RequestFilters]) -> RecordQuery:
     """Return the query of requests, by default in the order of submission."""
     query = request_query(DEFAULT_ORDER, **filters)
     return replace(query, where={**query.where, "advised": 1, "open": 1}) if advised_only else query
 
 
-def find_work(username: str, **filters: Unpack[RequestFilters]) -> RecordQuery:
+def work_list_query(username: str, **filters: Unpack[RequestFilters]) -> RecordQuery:
     """Return the query of a lead's open work, by default nearest target first."""
     filters["lead"], filters["open_only"] = username, True
     return request_query("target_date", **filters)
 
 
-def find_open_work(lead: str) -> RecordQuery:
+def open_work_query(lead: str) -> RecordQuery:
     """Return the query that counts the open work of a lead, without filters."""
     return RecordQuery("target_date", where={"lead": lead, "open": 1})
 
 
-def find_overdue_work(lead: str, day: date) -> RecordQuery:
+def overdue_work_query(lead: str, day: date) -> RecordQuery:
     """Return the query of a lead's requests that are overdue before the handover."""
     where: dict[str, Scalar | tuple[Scalar, ...]] = {
         "lead": lead,
@@ -82,20 +82,18 @@ def find_overdue_work(lead: str, day: date) -> RecordQuery:
     return RecordQuery("due", where=where, below={"due": day.isoformat()})
 
 
-def find_overdue(
+def overdue_query(
     before: date,
     *,
-    stages: tuple[Stage, ...] = tuple(Stage),
+    stages: Sequence[Stage] | None = None,
     responsible: str = "",
     after: PageKey = None,
-    previous: PageKey = None,
     limit: int = 50,
 ) -> RecordQuery:
-    """Return the query of requests whose stage was due before this day, the longest overdue first."""
-    by_stage: Scalar | tuple[Scalar, ...] = tuple(stages) if len(stages) > 1 else stages[0]
+    """Return the query of requests whose stage was due before this day, the longest overdue first; None selects all stages."""
     where: dict[str, Scalar | tuple[Scalar, ...]] = {"open": 1}
     if responsible:
         where["responsible"] = responsible
-    if len(stages) < len(Stage):
-        where["stage"] = by_stage
-    return RecordQuery("due", where=where, below={"due": before.isoformat()}, after=after, before=previous, limit=limit)
+    if stages is not None:
+        where["stage"] = stages[0] if len(stages) == 1 else tuple(stages)
+    return RecordQuery("due", where=where, below={"due": before.isoformat()}, after=after, limit=limit)

@@ -14,7 +14,7 @@ from services.assignment.domain.state import State
 from services.assignment.errors import LEAD_NOT_AVAILABLE, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
 from services.assignment.overdue_board import OverdueBoard
 from services.assignment.presenters import target_warnings
-from services.assignment.projections import find_open_work, find_overdue_work
+from services.assignment.projections import open_work_query, overdue_work_query
 from services.assignment.schemas import BulkAssignment, BulkReassignment
 from shared.backends.platform import Platform
 from shared.calendar import today
@@ -118,11 +118,11 @@ class AssignmentService:
 
     async def workload(self, account: Account) -> dict[str, Any]:
         """Return the numbers of open and overdue requests of a lead."""
-        overdue = find_overdue_work(account.username, self.today())
+        overdue = overdue_work_query(account.username, self.today())
         return {
             "username": account.username,
             "name": account.name,
-            "open": await self.executor.count(find_open_work(account.username)),
+            "open": await self.executor.count(open_work_query(account.username)),
             "overdue": await self.executor.count(overdue),
         }
 

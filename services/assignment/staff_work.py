@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from services.assignment.domain.commands import ReassignLead
 from services.assignment.domain.decisions import LEAD_STATUSES
 from services.assignment.domain.state import State
-from services.assignment.projections import find_requests
+from services.assignment.projections import requests_query
 from shared.clock import random_id
 from shared.contracts.facts import Staff
 from shared.identity.accounts import Role
@@ -29,7 +29,7 @@ class LeadWork:
         self._executor = executor
 
     async def open_work(self, username: str) -> Sequence[OpenWork]:
-        query = find_requests(lead=username, status=LEAD_STATUSES, open_only=True, limit=PAGE_SIZE)
+        query = requests_query(lead=username, status=LEAD_STATUSES, open_only=True, limit=PAGE_SIZE)
         return [
             OpenWork(one.id, one.state.number, subject(one.state), one.state.status.value, self.role)
             async for one in self._executor.find_all(query)

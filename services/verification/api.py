@@ -16,7 +16,7 @@ from services.verification.domain.commands import (
     WithdrawRecommendation,
 )
 from services.verification.presenters import change_notice, present_request, present_summary
-from services.verification.projections import find_requests
+from services.verification.projections import requests_query
 from services.verification.schemas import (
     BulkClaim,
     ClaimBody,
@@ -52,7 +52,7 @@ async def list_requests(
 ) -> dict[str, Any]:
     """List the queue, by default longest waiting in the current round first."""
     day, rules = verification.today(), verification.rules
-    requests = find_requests(**query.filters(day))
+    requests = requests_query(**query.filters(day))
     page = await verification.executor.find(requests)
     viewers = await verification.platform.presence.by_request(officer.username)
     listed = page_response(
@@ -69,7 +69,7 @@ async def export_list(
 ) -> Response:
     """Download the whole list as CSV or XLSX."""
     day, rules = verification.today(), verification.rules
-    requests = find_requests(**query.filters(day))
+    requests = requests_query(**query.filters(day))
     return await export_requests(
         kind, verification.executor, requests, lambda loaded: present_summary(loaded, day, rules)
     )

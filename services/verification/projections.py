@@ -39,7 +39,7 @@ def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
     }
 
 
-def find_requests(**filters: Unpack[RequestFilters]) -> RecordQuery:
+def requests_query(**filters: Unpack[RequestFilters]) -> RecordQuery:
     """Return the query of the queue, by default ordered by the time at which the current round was received."""
     return request_query(DEFAULT_ORDER, **filters)
 

@@ -13,7 +13,7 @@ from services.verification.domain.decisions import Rules
 from services.verification.domain.state import State
 from services.verification.errors import DOCUMENT_NOT_FOUND, NO_OFFICER, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
 from services.verification.presenters import find_any_document
-from services.verification.projections import find_requests, list_cursor
+from services.verification.projections import list_cursor, requests_query
 from services.verification.schemas import BulkClaim
 from shared.backends.platform import Platform
 from shared.calendar import today
@@ -72,7 +72,7 @@ class VerificationService:
 
     async def count_submitted(self) -> int:
         """Return how many requests await an officer."""
-        return await self.executor.count(find_requests(status=Status.SUBMITTED, advised=False))
+        return await self.executor.count(requests_query(status=Status.SUBMITTED, advised=False))
 
     async def officers(self) -> list[Staff]:
         """Return the active officers and those who act as one today, by name."""

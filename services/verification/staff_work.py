@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from services.verification.domain.commands import ClaimCommand, ClaimRequest, ReleaseClaim
 from services.verification.domain.state import State
-from services.verification.projections import find_requests
+from services.verification.projections import requests_query
 from shared.clock import random_id
 from shared.contracts.facts import Staff
 from shared.contracts.lifecycle import Status
@@ -29,7 +29,7 @@ class ClaimedWork:
         self._executor = executor
 
     async def open_work(self, username: str) -> Sequence[OpenWork]:
-        query = find_requests(claimed_by=username, status=Status.SUBMITTED, open_only=True, limit=PAGE_SIZE)
+        query = requests_query(claimed_by=username, status=Status.SUBMITTED, open_only=True, limit=PAGE_SIZE)
         return [
             OpenWork(one.id, one.state.number, subject(one.state), one.state.status.value, self.role)
             async for one in self._executor.find_all(query)

@@ -26,7 +26,7 @@ from services.assignment.pages.staff_page import (
     url,
 )
 from services.assignment.presenters import RUNNING_STATUSES
-from services.assignment.projections import find_requests
+from services.assignment.projections import requests_query
 from services.assignment.schemas import AssignmentBody, ReassignmentBody, RejectionBody
 from shared.contracts.lifecycle import Status
 from shared.contracts.stages import STAGES
@@ -125,7 +125,7 @@ def tab_query(
         case "appoint":
             given["status"] = Status.VERIFIED
         case "advised":
-            return find_requests(advised_only=True, **given)
+            return requests_query(advised_only=True, **given)
         case "submitted":
             given["status"] = Status.SUBMITTED
         case "running":
@@ -136,9 +136,9 @@ def tab_query(
             given["open_only"] = True
         case _:
             given["descending"] = given.get("descending", False) if given.get("order") else True
-            return find_requests(**given)
+            return requests_query(**given)
     given["open_only"] = True
-    return find_requests(**given)
+    return requests_query(**given)
 
 
 @router.get(QUEUE_PATH)

@@ -26,7 +26,7 @@ from services.assignment.pages.staff_page import (
     list_links,
     url,
 )
-from services.assignment.projections import find_open_work, find_requests, find_work
+from services.assignment.projections import open_work_query, requests_query, work_list_query
 from services.assignment.schemas import PauseBody, ProgressBody, ResumeBody
 from shared.contracts.facts import Staff
 from shared.contracts.lifecycle import Status
@@ -72,10 +72,10 @@ def work_query(query: SearchQuery, username: str, day: date) -> RecordQuery:
     """Return the query of a lead's list on that day."""
     filters = query.filters(day)
     if query.tab != "all":
-        return find_work(username, **filters)
+        return work_list_query(username, **filters)
     filters["lead"] = username
     filters["descending"] = query.sort.startswith("-") if query.sort else True
-    return find_requests(**filters)
+    return requests_query(**filters)
 
 
 class OwnWorkPage(LeadPage):
@@ -114,7 +114,7 @@ class OwnWorkPage(LeadPage):
             label = WORDS.tabs.mine_open if lead == own else names[lead]
             address = url(WORK_PATH, search=query.search, lead="" if lead == own else lead)
             address = address if "?" in address else f"{address}?{OPEN_TAB}"
-            count = await self.assignment.executor.count(find_open_work(lead))
+            count = await self.assignment.executor.count(open_work_query(lead))
             tabs.append((label, address, lead == chosen and not show_all, count))
         all_address = url(WORK_PATH, tab="all", search=query.search, lead="" if chosen == own else chosen)
         return [*tabs, (WORDS.tabs.mine_all, all_address, show_all, None)]

@@ -13,18 +13,20 @@ from starlette.responses import HTMLResponse, Response
 from services.assignment.dependencies import Assignment, BoardReader, Context, Head, require_head
 from services.assignment.domain.commands import RemindResponsible
 from services.assignment.domain.decisions import Rules
+from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.overdue_board import (
     LONG_OVERDUE_DAYS,
     MAX_LIST_REQUESTS,
     MAX_STAGE_REQUESTS,
-    OUR_STAGES,
+    OFFICE_STAGES,
     Board,
     OverdueStage,
-    present_responsible,
+    ResponsibleParty,
 )
 from services.assignment.pages import QUEUE_PATH
 from services.assignment.pages.staff_page import StaffPage, url
+from services.assignment.presenters import present_responsible
 from shared.contracts.lifecycle import Status
 from shared.contracts.stages import APPLICANT, Stage, stage_clock
 from shared.identity.accounts import Role
@@ -42,7 +44,7 @@ REMINDERS, REMINDER_LIFETIME = "reminders", timedelta(days=2)
 """By day and who has to act, the staff who were reminded from the board."""
 MAX_REMINDERS = 50
 """Applicants who are reminded at once."""
-LIMITS: dict[Stage, Status] = {
+STATUS_BY_STAGE: dict[Stage, Status] = {
     Stage.VERIFY: Status.SUBMITTED,
     Stage.APPOINT: Status.VERIFIED,
     Stage.START: Status.ASSIGNED,
@@ -66,7 +68,7 @@ class BoardQuery(ListQuery):
     def stages(self) -> tuple[Stage, ...]:
         if self.stage:
             return (self.stage,)
-        return OUR_STAGES if self.show == "ours" else tuple(Stage)
+        return OFFICE_STAGES if self.show == "ours" else tuple(Stage)
 
 
 class OverduePage(StaffPage):
@@ -114,7 +116,7 @@ class OverduePage(StaffPage):
                 url(OVERDUE, show="long"),
                 query.show == "long",
             ),
-            (words.ours.format(count=await count(*OUR_STAGES)), url(OVERDUE, show="ours"), query.show == "ours"),
+            (words.ours.format(count=await count(*OFFICE_STAGES)), url(OVERDUE, show="ours"), query.show == "ours"),
         ]
 
     def _column(self, stage: OverdueStage, board: Board, query: BoardQuery) -> dict[str, Any]:
@@ -139,7 +141,7 @@ class OverduePage(StaffPage):
             else "",
         }
 
-    def _card(self, loaded: Loaded[Any], late: int) -> dict[str, Any]:
+    def _card(self, loaded: Loaded[State], late: int) -> dict[str, Any]:
         state = loaded.state
         path = QUEUE_PATH if self.principal.has_role(Role.STRUCTURAL) else VERIFICATION_PATH
         clock = stage_clock(state, self.assignment.rules)
@@ -152,12 +154,12 @@ class OverduePage(StaffPage):
             "person": _responsible_name(state, clock.stage if clock else None),
         }
 
-    def _person(self, person: Any, board: Board) -> dict[str, Any]:
-        cells = [(person.counts[stage], url(OVERDUE, stage=stage, responsible=person.responsible)) for stage in Stage]
-        return {**present_responsible(person, board), "role": person.role, "cells": cells}
+    def _person(self, party: ResponsibleParty, board: Board) -> dict[str, Any]:
+        cells = [(party.counts[stage], url(OVERDUE, stage=stage, responsible=party.key)) for stage in Stage]
+        return {**present_responsible(party, board), "role": party.role, "cells": cells}
 
 
-def _responsible_name(state: Any, stage: Stage | None) -> str:
+def _responsible_name(state: State, stage: Stage | None) -> str:
     """Return the name of the person who has to act, "" if a role has to."""
     match stage:
         case Stage.VERIFY:
@@ -171,7 +173,7 @@ def _responsible_name(state: Any, stage: Stage | None) -> str:
 
 def _limit_text(stage: Stage, rules: Rules) -> str:
     words: Any = WORDS.overdue
-    status = LIMITS.get(stage)
+    status = STATUS_BY_STAGE.get(stage)
     if status is not None:
         return str(words.limit.format(days=rules.days_of(status)))
     return str(words.by_target if stage is Stage.WORK else words.by_letter)
@@ -215,7 +217,7 @@ class RemindPage:
             await platform.office.put(REMINDERS, key, {}, expires_at=platform.clock() + REMINDER_LIFETIME)
         return sent
 
-    async def _remind(self, loaded: Loaded[Any], others: int) -> int:
+    async def _remind(self, loaded: Loaded[State], others: int) -> int:
         command = RemindResponsible(self.head.staff, others)
         try:
             await self.assignment.execute(self.context, loaded.id, command, EmptyBody())

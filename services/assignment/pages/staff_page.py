@@ -16,7 +16,7 @@ from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import QUEUE_PATH, WORK_PATH, templates
 from services.assignment.presenters import present_page, present_row, present_summary
-from services.assignment.projections import find_open_work, find_overdue, find_requests
+from services.assignment.projections import open_work_query, overdue_query, requests_query
 from services.assignment.schemas import WorkListQuery
 from shared.contracts.lifecycle import Status
 from shared.identity.accounts import Role
@@ -75,10 +75,10 @@ class StaffPage:
     async def _menu_counts(self) -> dict[str, int]:
         count, counts = self.assignment.executor.count, {}
         if self.principal.has_role(Role.STRUCTURAL):
-            counts[OVERDUE] = await count(find_overdue(self.assignment.today()))
-            counts[QUEUE_PATH] = await count(find_requests(status=Status.VERIFIED))
+            counts[OVERDUE] = await count(overdue_query(self.assignment.today()))
+            counts[QUEUE_PATH] = await count(requests_query(status=Status.VERIFIED))
         if leads := self.principal.usernames_for(Role.TECHNICAL):
-            counts[WORK_PATH] = sum([await count(find_open_work(lead)) for lead in leads])
+            counts[WORK_PATH] = sum([await count(open_work_query(lead)) for lead in leads])
         return counts
 
     async def export(self, kind: ExportKind, requests: RecordQuery) -> Response:

@@ -16,7 +16,7 @@ from services.verification.domain.state import State
 from services.verification.errors import TEXTS
 from services.verification.pages import QUEUE_PATH, templates
 from services.verification.presenters import present_summary
-from services.verification.projections import find_requests, list_cursor
+from services.verification.projections import list_cursor, requests_query
 from services.verification.schemas import ADVISED_LIST, ALL_LIST, OPEN_LIST, QueuePageQuery
 from services.verification.service import VerificationService
 from shared.contracts.lifecycle import Status
@@ -203,7 +203,7 @@ def list_query(query: QueuePageQuery, day: date) -> RecordQuery:
         filters["advised"] = query.status == ADVISED_LIST
     filters["open_only"] = query.status == OPEN_LIST
     filters["descending"] = query.sort.startswith("-") if query.sort else query.status == ALL_LIST
-    return find_requests(**filters)
+    return requests_query(**filters)
 
 
 def list_links(query: QueuePageQuery) -> ListLinks:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.store import StorePlan, fill, make_batch, submissions
 from services.notification.domain.state import STATUSES
-from services.verification.projections import find_requests
+from services.verification.projections import requests_query
 from shared.backends.platform import open_platform
 from shared.calendar import official_calendar, today
 from shared.runtime.decider_runner import DeciderRunner
@@ -38,7 +38,7 @@ async def test_the_states_of_a_generated_folder_are_those_that_follow_from_its_l
         }  # fmt: skip
         decider = build_deciders()["verification"]
         store = platform.state_store("verification", decider.indexed_columns)
-        found = await store.find(find_requests(status="submitted", limit=100))
+        found = await store.find(requests_query(status="submitted", limit=100))
         assert len(found.records) == statuses["submitted"]
         decider = build_deciders()["notification"]
         ledger = platform.state_store("notification", decider.indexed_columns)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.verification.projections import find_requests
+from services.verification.projections import requests_query
 from shared.backends.platform import open_platform
 from shared.clock import system_clock
 from shared.settings import Settings
@@ -44,7 +44,7 @@ async def test_the_folder_is_sound_and_the_services_go_on_with_it(command_line: 
     for service in services.values():
         await service.start()
     try:
-        listed = await services["verification"].runtime.executor.find(find_requests(status="submitted", limit=100))
+        listed = await services["verification"].runtime.executor.find(requests_query(status="submitted", limit=100))
         assert listed.items
         intake = services["intake"].runtime.executor
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.verification.projections import find_requests
+from services.verification.projections import requests_query
 from shared.eventlog.port import LogRecord
 from shared.runtime import column_migration
 from shared.runtime.column_migration import BATCH_SIZE, migrate_columns, refold_outdated
@@ -61,7 +61,7 @@ async def with_records_of_an_older_version(harness: RuntimeHarness) -> ServiceRu
 
 
 async def find_ids(desk: ServiceRuntime[Any], words: str) -> list[str]:
-    return [record.id for record in (await desk.store.find(find_requests(search=words))).records]
+    return [record.id for record in (await desk.store.find(requests_query(search=words))).records]
 
 
 async def test_a_request_saved_by_an_older_version_is_found_by_all_current_search_columns(harness: RuntimeHarness):

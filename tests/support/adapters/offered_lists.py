@@ -81,7 +81,7 @@ def _head_query(query: QueueQuery) -> RecordQuery:
 
 VERIFICATION = [
     *(OfferedList(name, QueuePageQuery, {"status": name}, lambda query: list_query(query, DAY)) for name in LIST_NAMES),
-    OfferedList("API", ApiQuery, {}, lambda query: verification.find_requests(**query.filters(DAY))),
+    OfferedList("API", ApiQuery, {}, lambda query: verification.requests_query(**query.filters(DAY))),
 ]
 ASSIGNMENT = [
     *(OfferedList(tab, QueueQuery, fixed, _head_query) for tab in TABS for fixed in _statuses(tab)),
@@ -89,14 +89,14 @@ ASSIGNMENT = [
         OfferedList(f"own {tab}", SearchQuery, {"tab": tab}, lambda q: work_query(q, "dewi", DAY))
         for tab in ("", "all")
     ),
-    OfferedList("API", WorkQuery, {}, lambda query: assignment.find_requests(**query.filters(DAY))),
+    OfferedList("API", WorkQuery, {}, lambda query: assignment.requests_query(**query.filters(DAY))),
 ]
 
 BOARD = [
-    assignment.find_open_work("dewi"),
-    assignment.find_overdue_work("dewi", DAY),
+    assignment.open_work_query("dewi"),
+    assignment.overdue_work_query("dewi", DAY),
     *(
-        assignment.find_overdue(DAY, stages=stages, responsible=responsible)
+        assignment.overdue_query(DAY, stages=stages, responsible=responsible)
         for stages in (tuple(Stage), (Stage.WORK,), (Stage.VERIFY, Stage.WORK))
         for responsible in ("", "staff:dewi", APPLICANT)
     ),

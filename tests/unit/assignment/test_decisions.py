@@ -32,7 +32,7 @@ from services.assignment.presenters import (
     present_summary,
     target_warnings,
 )
-from services.assignment.projections import find_open_work, find_overdue_work, find_requests, find_work
+from services.assignment.projections import open_work_query, overdue_work_query, requests_query, work_list_query
 from shared.calendar import WorkingCalendar
 from shared.contracts.assignment import (
     LeadReassigned,
@@ -480,7 +480,7 @@ LATE = TARGET + timedelta(days=1)
 def test_an_overdue_request_is_found_by_its_column(facts: tuple[Fact, ...], day: date, late: bool):
     assert present_summary(kept(*facts), day, RULES)["overdue"] is late
     stored = ASSIGNMENT.columns(state_after(*facts))["due"]
-    assert (isinstance(stored, str) and stored < str(find_overdue_work("dewi", day).below["due"])) is late
+    assert (isinstance(stored, str) and stored < str(overdue_work_query("dewi", day).below["due"])) is late
 
 
 def test_a_question_asked_too_late_does_not_hide_that_the_target_was_missed():
@@ -548,9 +548,9 @@ def test_work_of_a_lead_is_found_and_counted_by_columns():
     columns = ASSIGNMENT.columns(state_after(*ON_HOLD))
     assert set(columns) == {column.name for column in ASSIGNMENT.indexed_columns}
     for find in (
-        find_work("dewi"),
-        find_open_work("dewi"),
-        find_requests(lead="dewi", status="on_hold", open_only=True),
+        work_list_query("dewi"),
+        open_work_query("dewi"),
+        requests_query(lead="dewi", status="on_hold", open_only=True),
     ):
         assert {name: columns[name] for name in find.where} == find.where
     assert ASSIGNMENT.columns(state_after(*DELIVERED))["open"] == 1
@@ -570,7 +570,7 @@ def test_work_of_a_lead_is_found_and_counted_by_columns():
 )
 def test_a_recommendation_is_found_while_it_is_undecided_in_its_round(facts: tuple[Fact, ...], stands: int):
     assert ASSIGNMENT.columns(state_after(*facts))["advised"] == stands
-    assert find_requests(advised_only=True).where == {"advised": 1, "open": 1}
+    assert requests_query(advised_only=True).where == {"advised": 1, "open": 1}
     assert present_row(kept(*facts), TODAY, RULES)["advised"] is bool(stands)
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.assignment.projections import find_requests as find_assignments
-from services.assignment.projections import find_work
-from services.verification.projections import find_requests
+from services.assignment.projections import requests_query as assignments_query
+from services.assignment.projections import work_list_query
+from services.verification.projections import requests_query
 from shared.text.search import (
     MAX_QUERY_LENGTH,
     MAX_TEXT_LENGTH,
@@ -76,9 +76,9 @@ def test_a_query_of_marks_finds_nothing_and_a_blank_query_is_empty():
 
 def test_every_list_normalizes_its_query():
     for find in (
-        find_requests(search="JUM\u02bbAT"),
-        find_assignments(search="JUM\u02bbAT"),
-        find_work("dewi", search="JUM`AT"),
+        requests_query(search="JUM\u02bbAT"),
+        assignments_query(search="JUM\u02bbAT"),
+        work_list_query("dewi", search="JUM`AT"),
     ):
         assert find.search == "jumat"
 

@@ -13,7 +13,7 @@ from services.verification.domain.commands import RecommendRejection, ReturnRequ
 from services.verification.domain.decisions import Rules, checklist_refusals
 from services.verification.domain.state import State
 from services.verification.presenters import present_request, present_summary
-from services.verification.projections import find_requests
+from services.verification.projections import requests_query
 from shared.calendar import WorkingCalendar
 from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
 from shared.contracts.lifecycle import Status
@@ -299,6 +299,6 @@ def test_the_columns_match_the_filters_of_the_queue():
     assert columns["due"] == "2026-11-24"
     assert VERIFICATION.columns(state_after(submitted, withdrawn))["open"] == 0
     assert set(columns) == {column.name for column in VERIFICATION.indexed_columns}
-    wanted = find_requests(status="submitted", unit="Dinas Perhubungan", scope="data", search="RAHMAT", open_only=True)
+    wanted = requests_query(status="submitted", unit="Dinas Perhubungan", scope="data", search="RAHMAT", open_only=True)
     assert {name: columns[name] for name in wanted.where} == wanted.where
     assert wanted.search in str(columns["search"])
