@@ -24,7 +24,10 @@ class Backoff:
         rng: Random | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._initial, self._maximum, self._rng, self._sleep = initial, maximum, rng, sleep
+        self._initial = initial
+        self._maximum = maximum
+        self._rng = rng
+        self._sleep = sleep
 
     def delay(self, failures: int) -> float:
         """Return the delay after so many failures in a row, at least one."""

@@ -75,16 +75,16 @@ class HandoverService:
             raise
         complete_command = replace(command, documents=(*command.documents, record), record_number=number)
         try:
-            answer = await self._executor.execute(loaded.id, complete_command, key)
+            result = await self._executor.execute(loaded.id, complete_command, key)
         except (Refusal, IdempotencyKeyReused) as refused:
             if isinstance(refused, Refusal) and refused.code == "record_outdated":
                 await discard_documents(store, [record])
                 return await self.hand_over(await self._reload(loaded), command, key, own_results)
             await discard_documents(store, [*own_results, record])
             raise
-        if answer.repeated:
+        if result.repeated:
             await discard_documents(store, [*own_results, record])
-        return answer
+        return result
 
     async def _reload(self, loaded: Loaded[State]) -> Loaded[State]:
         return await self._executor.read(loaded.id) or loaded

@@ -44,7 +44,11 @@ class OverdueDigests:
         rules: Rules,
     ) -> None:
         self._substitutes = substitutes
-        self._board, self._accounts, self._office, self._clock, self._rules = board, accounts, office, clock, rules
+        self._board = board
+        self._accounts = accounts
+        self._office = office
+        self._clock = clock
+        self._rules = rules
         self._planned_on: date | None = None
 
     async def run(self) -> None:

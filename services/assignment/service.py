@@ -37,7 +37,10 @@ class AssignmentService:
 
     def __init__(self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules) -> None:
         self.overdue = OverdueBoard(runtime.executor, platform.accounts, platform.clock, rules)
-        self.executor, self.store, self.platform, self.rules = runtime.executor, runtime.store, platform, rules
+        self.executor = runtime.executor
+        self.store = runtime.store
+        self.platform = platform
+        self.rules = rules
         self.previews = open_previews(platform.documents)
 
     def today(self) -> date:

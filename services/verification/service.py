@@ -49,7 +49,10 @@ class VerificationService:
     def __init__(
         self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules, previews: DocumentPreviews
     ) -> None:
-        self.executor, self.store, self.platform, self.rules = runtime.executor, runtime.store, platform, rules
+        self.executor = runtime.executor
+        self.store = runtime.store
+        self.platform = platform
+        self.rules = rules
         self.previews = previews
 
     def today(self) -> date:

@@ -42,7 +42,10 @@ class DocumentCopier:
         progress: Callable[[], None] = lambda: None,
     ) -> None:
         """Create a copier; `present` are the keys that the target has."""
-        self._source, self._target, self._present, self._progress = source, target, present, progress
+        self._source = source
+        self._target = target
+        self._present = present
+        self._progress = progress
         self.done = CopyResult()
 
     async def copy(self, documents: Iterable[ReferencedDocument]) -> CopyResult:

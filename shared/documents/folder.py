@@ -33,7 +33,9 @@ class FolderDocumentStore:
     """
 
     def __init__(self, folder: Path, new_key: Callable[[], str], *, min_free_bytes: int = 256 * 1024**2) -> None:
-        self._folder, self._new_key, self._min_free_bytes = folder, new_key, min_free_bytes
+        self._folder = folder
+        self._new_key = new_key
+        self._min_free_bytes = min_free_bytes
         self._known_shards: set[Path] = set()
 
     async def put(self, source: BinaryIO, inspect: MediaTypeDetector, *, limit: int) -> StoredDocument:

@@ -33,7 +33,9 @@ class HashingReader:
     """Wraps a file and tracks `size` in bytes and `sha256` of what has been read; reading past the limit raises TooLarge."""
 
     def __init__(self, source: BinaryIO, limit: int) -> None:
-        self._source, self._limit, self._digest = source, limit, hashlib.sha256()
+        self._source = source
+        self._limit = limit
+        self._digest = hashlib.sha256()
         self.size = 0
 
     def read(self, size: int) -> bytes:

@@ -28,7 +28,9 @@ class LogCopier:
     """
 
     def __init__(self, source: EventLog, target: EventLog, up_to: str) -> None:
-        self._source, self._target, self._up_to = source, target, up_to
+        self._source = source
+        self._target = target
+        self._up_to = up_to
         self._source_order: dict[str, dict[bytes, int]] = {}
         """For each request, the index of each of its events by digest."""
         self._target_counts: dict[str, int] = {}

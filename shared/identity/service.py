@@ -98,7 +98,9 @@ class IdentityService:
     def __init__(
         self, store: AccountStore, clock: Clock, secret: bytes, substitutes: SubstituteRegister | None = None
     ) -> None:
-        self.store, self._clock, self._signer = store, clock, make_signer(secret)
+        self.store = store
+        self._clock = clock
+        self._signer = make_signer(secret)
         self._substitutes = substitutes
         self._attempts = LoginAttempts(store)
 

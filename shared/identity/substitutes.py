@@ -53,7 +53,9 @@ class SubstitutionRefused(Exception):
 
     def __init__(self, field: str, code: str, **params: Any) -> None:
         super().__init__(code)
-        self.field, self.code, self.params = field, code, params
+        self.field = field
+        self.code = code
+        self.params = params
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,9 @@ class SubstituteRegister:
     """Records substitutions, and says who acts for whom today."""
 
     def __init__(self, office: OfficeStore, accounts: AccountStore, clock: Clock) -> None:
-        self._office, self._accounts, self._clock = office, accounts, clock
+        self._office = office
+        self._accounts = accounts
+        self._clock = clock
 
     async def substitutions(self) -> list[Substitution]:
         """All substitutions that have not ended, by their first day."""

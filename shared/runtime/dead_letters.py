@@ -27,7 +27,7 @@ BLOCKED_REFRESH_SECONDS = 5.0
 POLL_INTERVAL_SECONDS = 30.0
 
 BLOCKED_REASON = "menunggu kejadian sebelumnya"
-UNIQUE_VIOLATION_REASON = "a unique column holds this value in another document"
+UNIQUE_VIOLATION_REASON = "nilai yang harus unik sudah dipakai oleh data lain"
 
 
 class DeadLetterQueue(Generic[State]):
@@ -41,7 +41,10 @@ class DeadLetterQueue(Generic[State]):
         backoff: Backoff,
         replay_delays: Sequence[float] = REPLAY_DELAYS_SECONDS,
     ) -> None:
-        self._folder, self._store, self._clock, self._backoff = folder, store, clock, backoff
+        self._folder = folder
+        self._store = store
+        self._clock = clock
+        self._backoff = backoff
         self._replay_delays = replay_delays
         self._replays: dict[str, asyncio.Task[None]] = {}
         self._blocked: set[str] | None = None

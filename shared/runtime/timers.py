@@ -32,7 +32,9 @@ class Timers:
         process_due: DueHandler,
         sweep_interval: float = SWEEP_INTERVAL_SECONDS,
     ) -> None:
-        self._store, self._clock, self._process_due = store, clock, process_due
+        self._store = store
+        self._clock = clock
+        self._process_due = process_due
         self._sweep_interval = sweep_interval
         self._in_progress: set[str] = set()
         self._rerun: set[str] = set()

@@ -64,7 +64,10 @@ class Transfer:
     def __init__(
         self, source: Platform, target: Platform, start_progress: StartProgress, *, live: bool = False
     ) -> None:
-        self._source, self._target, self._start_progress, self._live = source, target, start_progress, live
+        self._source = source
+        self._target = target
+        self._start_progress = start_progress
+        self._live = live
         self._source_services, self._target_services = build_services(source), build_services(target)
         self._report = TransferReport()
 

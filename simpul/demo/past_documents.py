@@ -27,7 +27,9 @@ class PastDocuments:
 
     def __init__(self, sample: SampleRequest, request_id: str, *, shared: bool) -> None:
         self.contents: dict[str, bytes] = {}
-        self._sample, self.request_id, self._shared = sample, request_id, shared
+        self._sample = sample
+        self.request_id = request_id
+        self._shared = shared
 
     def letter(self, round_number: int = 1) -> DocumentRef:
         return self.make(DocumentKind.LETTER, sample_documents.letter, round_number)

@@ -63,7 +63,10 @@ class PastRequest:
         documents: DocumentsOf = SHARED_DOCUMENTS,
     ) -> None:
         self.simulator = LifecycleSimulator(deciders, index, submitted_at)
-        self._staff, self._calendar, self._now, self._number = staff, calendar, now, number
+        self._staff = staff
+        self._calendar = calendar
+        self._now = now
+        self._number = number
         self._rng = random.Random(f"{seed}:{number}")  # noqa: S311 - sample data, no secret
         self._sample = sample_request(seed, index, today(submitted_at))
         self.documents = documents(self._sample, self.simulator.request)

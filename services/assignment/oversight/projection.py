@@ -46,7 +46,10 @@ class FiguresProjection:
     ) -> None:
         # A runner of its own, because reading everything would evict what commands need from the cache.
         self._runner = DeciderRunner(decider)
-        self._store, self._office, self._calendar, self._clock = store, office, calendar, clock
+        self._store = store
+        self._office = office
+        self._calendar = calendar
+        self._clock = clock
         self._cursor = ""
         self._complete = False
 

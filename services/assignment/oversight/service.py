@@ -45,7 +45,9 @@ class OversightService:
     """Figures and reports about all requests."""
 
     def __init__(self, assignment: AssignmentService, platform: Platform) -> None:
-        self._assignment, self._executor, self._platform = assignment, assignment.executor, platform
+        self._assignment = assignment
+        self._executor = assignment.executor
+        self._platform = platform
         self._figures = FiguresReader(platform.office)
 
     def today(self) -> date:

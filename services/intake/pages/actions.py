@@ -49,7 +49,9 @@ class ActionPage:
     template: ClassVar[str]
 
     def __init__(self, request: Request, loaded: TrackedRequestOrNone, intake: Intake) -> None:
-        self._request, self._loaded, self._intake = request, loaded, intake
+        self._request = request
+        self._loaded = loaded
+        self._intake = intake
 
     def context(self, _state: State) -> Mapping[str, Any]:
         """Return what the template shows beside the form."""

@@ -45,7 +45,10 @@ class ContactConfirmationPage:
     """Confirms a new contact: the code proves access to the new address, also in a browser without the tracking cookie."""
 
     def __init__(self, request: Request, number: str, change: str, intake: Intake, kode: str = "") -> None:
-        self._request, self._number, self._intake, self._code = request, number, intake, kode
+        self._request = request
+        self._number = number
+        self._intake = intake
+        self._code = kode
         self._change = int(change) if change.isascii() and change.isdigit() and len(change) <= MAX_CHANGE_DIGITS else 0
 
     async def show(self, posted: PostedForm) -> HTMLResponse:

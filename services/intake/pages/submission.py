@@ -72,7 +72,9 @@ class SubmissionPage:
     """The form for a new request. A form that is sent twice registers one request."""
 
     def __init__(self, request: Request, intake: Intake, files: SubmissionFiles) -> None:
-        self._request, self._intake, self._files = request, intake, files
+        self._request = request
+        self._intake = intake
+        self._files = files
 
     async def show(self, posted: PostedForm) -> HTMLResponse:
         posted = await self._files.redisplay(self._request, posted)

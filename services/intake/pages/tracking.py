@@ -56,7 +56,9 @@ class LostLinkPage:
     """The form that emails tracking links again; it does not reveal which addresses are known."""
 
     def __init__(self, request: Request, intake: Intake, background: BackgroundTasks) -> None:
-        self._request, self._intake, self._background = request, intake, background
+        self._request = request
+        self._intake = intake
+        self._background = background
 
     async def show(self, posted: PostedForm) -> HTMLResponse:
         return templates(self._request, "lost.html", posted=posted, done="dikirim" in self._request.query_params)

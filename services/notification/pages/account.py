@@ -29,7 +29,9 @@ class NotificationsPage:
     """The form with one choice for each moment of the roles of the signed-in member of staff."""
 
     def __init__(self, request: Request, staff: Staff, preferences: Preferences) -> None:
-        self._request, self._staff, self._preferences = request, staff, preferences
+        self._request = request
+        self._staff = staff
+        self._preferences = preferences
 
     async def show(self, posted: PostedForm) -> Response:
         moments = await self._preferences.describe(self._staff.username, self._staff.roles)

@@ -67,7 +67,9 @@ class ResendAction:
         context: Context,
         page: Annotated[MessageList, Depends()],
     ) -> None:
-        self._message_id, self._admin, self._context = message_id, admin, context
+        self._message_id = message_id
+        self._admin = admin
+        self._context = context
         self._notification, self._page = notification, page
 
     async def show(self, posted: PostedForm) -> Response:

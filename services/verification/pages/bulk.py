@@ -20,7 +20,10 @@ class BulkPage:
     """Claims many requests; without ticked rows it leads back to the queue."""
 
     def __init__(self, request: Request, officer: Officer, verification: Verification, context: Context) -> None:
-        self._request, self._officer, self._verification, self._context = request, officer, verification, context
+        self._request = request
+        self._officer = officer
+        self._verification = verification
+        self._context = context
 
     async def show(self, posted: PostedForm) -> Response:
         if posted.problem is not None:

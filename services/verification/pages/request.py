@@ -56,7 +56,10 @@ class RequestPage:
     """What the forms about one request have in common."""
 
     def __init__(self, request_id: str, request: Request, officer: Officer, verification: Verification) -> None:
-        self._request_id, self._request, self._officer, self._verification = request_id, request, officer, verification
+        self._request_id = request_id
+        self._request = request
+        self._officer = officer
+        self._verification = verification
 
     def _request_context(self, loaded: Loaded[State]) -> dict[str, Any]:
         day, rules = self._verification.today(), self._verification.rules

@@ -44,7 +44,9 @@ class TeamPage:
     def __init__(
         self, request_id: str, request: Request, officer: Officer, verification: Verification, context: Context
     ) -> None:
-        self._request_id, self._request, self._officer = request_id, request, officer
+        self._request_id = request_id
+        self._request = request
+        self._officer = officer
         self._verification, self._context = verification, context
 
     async def show(self, posted: PostedForm) -> Response:

@@ -35,7 +35,9 @@ class OfficeConverter:
     def __init__(
         self, program: str, sandbox: Sandbox | None = None, *, seconds: float = 60.0, memory: int = 3 * 1024**3
     ) -> None:
-        self._program, self._sandbox, self._seconds = program, sandbox or process_sandbox(), seconds
+        self._program = program
+        self._sandbox = sandbox or process_sandbox()
+        self._seconds = seconds
         self._limits = Limits(int(seconds) + 1, seconds, memory, MAX_FILE_BYTES)
         self._slots = asyncio.Semaphore(1)
 

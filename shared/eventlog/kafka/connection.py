@@ -79,7 +79,9 @@ class KafkaConnection:
         security: KafkaSecurity = PLAINTEXT,
         graceful_timeout: float | None = None,
     ) -> None:
-        self.servers, self.topic, self.security = servers.split(","), topic, security
+        self.servers = servers.split(",")
+        self.topic = topic
+        self.security = security
         self.request_timeout = request_timeout
         self.create_if_missing = False
         self.broker = KafkaBroker(

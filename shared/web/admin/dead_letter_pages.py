@@ -78,7 +78,10 @@ class ReplayAction:
     """The button that replays a dead letter."""
 
     def __init__(self, request: Request, letter_id: str, dead_letters: DeadLetters, admin: Admin) -> None:
-        self._request, self._letter_id, self._dead_letters, self._admin = request, letter_id, dead_letters, admin
+        self._request = request
+        self._letter_id = letter_id
+        self._dead_letters = dead_letters
+        self._admin = admin
 
     async def show(self, posted: PostedForm) -> Response:
         return await _show(self._request, self._dead_letters, self._letter_id, self._admin, posted)
@@ -98,7 +101,10 @@ class DiscardPage:
     """The page that confirms that a dead letter is discarded."""
 
     def __init__(self, request: Request, letter_id: str, dead_letters: DeadLetters, admin: Admin) -> None:
-        self._request, self._letter_id, self._dead_letters, self._admin = request, letter_id, dead_letters, admin
+        self._request = request
+        self._letter_id = letter_id
+        self._dead_letters = dead_letters
+        self._admin = admin
 
     async def show(self, posted: PostedForm) -> Response:
         letter = await self._dead_letters.find(self._letter_id)

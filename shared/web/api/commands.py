@@ -61,8 +61,8 @@ class CommandResponse(BaseModel):
     version: int
 
 
-def command_result(answer: CommandResult) -> dict[str, Any]:
-    return {"id": answer.id, "number": answer.number, "status": answer.status, "version": answer.version}
+def command_result(result: CommandResult) -> dict[str, Any]:
+    return {"id": result.id, "number": result.number, "status": result.status, "version": result.version}
 
 
 def refusal_problem(refusal: Refusal, messages: RefusalMessages, version: int) -> Problem:

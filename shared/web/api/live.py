@@ -121,8 +121,12 @@ class _ChangeReader:
     ) -> None:
         self._opened, self._entered_at = opened, -math.inf
         self._names: list[str] | None = None
-        self.store, self.cursor, self.timing = store, cursor, timing
-        self._visible_fields, self._may_continue, self._last_checked_at = visible_fields, may_continue, time.monotonic()
+        self.store = store
+        self.cursor = cursor
+        self.timing = timing
+        self._visible_fields = visible_fields
+        self._may_continue = may_continue
+        self._last_checked_at = time.monotonic()
 
     async def is_still_authorized(self) -> bool:
         if self._may_continue is None or time.monotonic() - self._last_checked_at < self.timing.recheck:
@@ -181,7 +185,10 @@ class LiveStream(StreamHeaders):
 
     def __init__(self, streams: StreamRegistry, changes: _ChangeReader, owner: StreamOwner) -> None:
         super().__init__()
-        self._streams, self._changes, self._stream_owner, self._started = streams, changes, owner, False
+        self._streams = streams
+        self._changes = changes
+        self._stream_owner = owner
+        self._started = False
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         place = self._streams.acquire(self._stream_owner)

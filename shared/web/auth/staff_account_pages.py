@@ -112,7 +112,9 @@ class EditAccountPage:
     """The form that changes an account."""
 
     def __init__(self, request: Request, username: str, admin: Admin) -> None:
-        self._request, self._username, self._admin = request, username, admin
+        self._request = request
+        self._username = username
+        self._admin = admin
 
     async def show(self, posted: PostedForm) -> Response:
         account = await platform_of(self._request).accounts.account(self._username)

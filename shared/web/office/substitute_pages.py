@@ -43,7 +43,9 @@ class SubstitutesPage:
     """The substitutes of today and of coming days, each with a button that ends it, and the form for another one."""
 
     def __init__(self, request: Request, editor: Editor, context: Context) -> None:
-        self._request, self._editor, self._context = request, editor, context
+        self._request = request
+        self._editor = editor
+        self._context = context
 
     async def show(self, posted: PostedForm) -> Response:
         accounts = [one for one in await platform_of(self._request).accounts.accounts() if one.active]

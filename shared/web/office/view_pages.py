@@ -33,7 +33,9 @@ class ViewsPage:
     """All saved views of the signed-in person; opened from a list, also the form that saves what the list shows."""
 
     def __init__(self, request: Request, staff: Staff, context: Context) -> None:
-        self._request, self._staff, self._context = request, staff, context
+        self._request = request
+        self._staff = staff
+        self._context = context
 
     async def show(self, posted: PostedForm) -> Response:
         query: Any = self._request.query_params
