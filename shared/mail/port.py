@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import getaddresses, parseaddr
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from shared.mail.address import is_address
@@ -66,6 +67,7 @@ class Email:
             _check_field(name, value)
 
 
+@lru_cache(maxsize=256)
 def is_mailbox(text: str) -> bool:
     """Return whether it is an address, with or without a name, that is safe in a header."""
     return not _FORBIDDEN.search(text) and len(getaddresses([text])) == 1 and is_address(parseaddr(text)[1])
