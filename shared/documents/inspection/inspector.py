@@ -45,7 +45,7 @@ class Inspector:
         job = Job("inspect", self._limits, {"name": name[-MAX_NAME_CHARACTERS:]})
         async with self._slots:
             try:
-                descriptor = await asyncio.to_thread(_readable_descriptor, file)
+                descriptor = await _readable_descriptor(file)
             except OSError as error:  # no descriptor or no memory for a copy
                 raise InspectionUnavailable(str(error)) from error
             try:
@@ -66,16 +66,25 @@ def _media_type(answer: Answer) -> str:
     return result["media_type"]
 
 
-def _readable_descriptor(file: BinaryIO) -> int:
+async def _readable_descriptor(file: BinaryIO) -> int:
     """Open a descriptor with its own position on the same content; the caller closes it.
 
-    A file on disk is not copied.
+    A file on disk is not copied. A form holds only small files in memory, whose copy takes less time than a call to a thread.
     """
-    on_disk = not isinstance(file, SpooledTemporaryFile) or getattr(file, "_rolled", True)
-    if on_disk and (number := _file_number(file)) is not None:
-        file.seek(0)
-        file.flush()
-        return os.open(f"/dev/fd/{number}", os.O_RDONLY)
+    if isinstance(file, SpooledTemporaryFile) and not getattr(file, "_rolled", True):
+        return _copy(file)
+    return await asyncio.to_thread(_reopen, file)
+
+
+def _reopen(file: BinaryIO) -> int:
+    if (number := _file_number(file)) is None:
+        return _copy(file)
+    file.seek(0)
+    file.flush()
+    return os.open(f"/dev/fd/{number}", os.O_RDONLY)
+
+
+def _copy(file: BinaryIO | SpooledTemporaryFile[bytes]) -> int:
     descriptor = anonymous_file()
     file.seek(0)
     with open(descriptor, "wb", closefd=False) as copy:

@@ -26,6 +26,7 @@ NAME_TOO_LONG = "Nama sebuah berkas atau isian terlalu panjang. Beri nama yang l
 UNREADABLE = "Formulir ini tidak dapat dibaca. Periksa isinya, lalu kirim kembali."
 INCOMPLETE = "Formulir ini terputus sebelum semuanya sampai, dan tidak ada yang disimpan. Silakan kirim kembali."
 NO_ROOM = "Penyimpanan sementara untuk unggahan sedang penuh. Tidak ada yang disimpan. Coba lagi beberapa saat lagi."
+FILES_IN_MEMORY = 3
 EXTRA_FILES = 10
 """Files beyond the allowed number that are still read, so that the response can say how many there were."""
 CHARSETS = frozenset({"ascii", "utf-8", "iso8859-1", "cp1252"})
@@ -61,8 +62,8 @@ class FormParser(MultiPartParser):
     A file over the limit raises TooLarge; with `skip_oversized` its rest is dropped and it is listed in `oversized`.
     """
 
-    spool_max_size = 64 * 1024
-    """Bytes of a file in memory; with the default of 1 MiB fifty files would use as much as the whole process."""
+    spool_max_size = 256 * 1024
+    """Bytes of each of the first files in memory, so that a letter needs no thread; later ones are on disk beyond 64 KiB."""
 
     def __init__(self, request: Request, max_files: int, limits: FormLimits, *, skip_oversized: bool = False) -> None:
         unlimited: float = float("inf")
@@ -104,6 +105,8 @@ class FormParser(MultiPartParser):
         if sum(name == b"content-disposition" for name, _ in part.item_headers) > 1:
             raise MultiPartException("A part has two dispositions.")
         part.content_disposition = _with_plain_name(part.content_disposition or b"")
+        if self._current_files == FILES_IN_MEMORY:
+            self.spool_max_size = 64 * 1024
         super().on_headers_finished()
         self._size = 0
         if self._current_files > self._max_files or self._current_fields > self._limits.fields:

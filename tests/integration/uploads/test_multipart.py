@@ -161,7 +161,13 @@ def test_of_a_body_little_is_held_in_memory():
     files = b"".join(part("requirements", bytes(100_000), f"{number}.pdf") for number in range(20))
     form = read(FormParser, files + END, LARGEST, "multipart/form-data; boundary=bb")
     assert isinstance(form, FormData)
-    assert all(isinstance(item, UploadFile) and item.file._rolled for item in form.getlist("requirements"))  # type: ignore[attr-defined]
+    on_disk = [isinstance(item, UploadFile) and item.file._rolled for item in form.getlist("requirements")]  # type: ignore[attr-defined]
+    assert on_disk == [False] * 3 + [True] * 17
+    large = read(
+        FormParser, part("letter", bytes(300_000), "besar.pdf") + END, LARGEST, "multipart/form-data; boundary=bb"
+    )
+    assert isinstance(large, FormData)
+    assert large["letter"].file._rolled  # type: ignore[union-attr]
     texts = b"".join(part(f"text {number}", bytes(60_000)) for number in range(20))
     assert read(FormParser, texts + END, LARGEST, "multipart/form-data; boundary=bb") == 422
 
