@@ -269,8 +269,8 @@ async def follow(reader: Reader, request: Request, assignment: Assignment, opene
     async def may_continue() -> bool:
         return await assignment.platform.identity.is_session_active(reader)
 
-    async def visible_fields(request_id: str, _version: int) -> dict[str, Any] | None:
-        loaded = await assignment.executor.read(request_id)
+    async def visible_fields(request_id: str, version: int) -> dict[str, Any] | None:
+        loaded = await assignment.executor.read_change(request_id, version)
         if loaded is None or not is_visible_to(loaded.state, reader):
             return None
         status = loaded.state.status

@@ -200,8 +200,8 @@ async def follow(officer: Officer, request: Request, verification: Verification,
     async def may_continue() -> bool:
         return await verification.platform.identity.is_session_active(officer)
 
-    async def visible_fields(request_id: str, _version: int) -> dict[str, Any] | None:
-        loaded = await verification.executor.read(request_id)
+    async def visible_fields(request_id: str, version: int) -> dict[str, Any] | None:
+        loaded = await verification.executor.read_change(request_id, version)
         return change_notice(loaded.state) if loaded and loaded.state.number else None
 
     opened = None

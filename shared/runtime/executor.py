@@ -244,6 +244,10 @@ class Executor(Generic[State]):
             return self._to_loaded(cached)
         return await self.read(request_id)
 
+    async def read_change(self, request_id: str, version: int) -> Loaded[State] | None:
+        """Read a state at this version or a later one, from the cache if it has one; version 0 is the stored one."""
+        return await (self.read_cached(request_id, version) if version else self.read(request_id))
+
     async def find_one(self, column: str, value: Scalar) -> Loaded[State] | None:
         """Find the request with this value in a unique column."""
         record = await self._cache.find_one(column, value)

@@ -34,6 +34,8 @@ class StateCache:
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         """Read records from the store."""
+        if not ids:
+            return {}
         with self._tracked_read() as newer:
             stored = await self._store.load(ids)
             self._put_all(stored.values(), newer)

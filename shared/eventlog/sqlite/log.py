@@ -34,6 +34,8 @@ READ_BATCH_SIZE = 1_000
 INLINE_READ_LIMIT = 64
 """Records that are read in the thread of the event loop; the rest of a larger batch is read in another thread."""
 
+MAX_RECENT_READS = 16
+"""Reads of the log that other services of the process may use."""
 MIN_BATCH_INTERVAL_SECONDS = 0.005
 """Time between small batches: one of several records costs little more than one of a single record."""
 
@@ -49,6 +51,8 @@ class SqliteEventLog:
         self._file, self._grace_seconds = file, grace_seconds
         self._positions = GroupPositions(file)
         self._notifier = file.notifier("log")
+        self._recent: dict[int, list[Row]] = {}
+        """The records after a position as they were last read; all services of a process read the same ones."""
 
     async def prepare(self) -> None:
         with _translate_errors():
@@ -63,6 +67,7 @@ class SqliteEventLog:
 
         with _translate_errors():
             await self._file.write(insert)
+        self._recent.clear()
         self._notifier.notify()
 
     async def consume(
@@ -97,15 +102,26 @@ class SqliteEventLog:
         while True:
             await RETRY_BACKOFF.wait(failures)
             try:
-                rows = await self._notifier.wait_for(lambda: self._file.read(_SELECT_NEXT, (position, first_limit)))
+                rows = await self._notifier.wait_for(lambda: self._read_next(position, first_limit))
                 if len(rows) == first_limit < limit:
-                    rows += await self._file.query(_SELECT_NEXT, (rows[-1][0], limit - first_limit))
+                    rows = rows + await self._file.query(_SELECT_NEXT, (rows[-1][0], limit - first_limit))
                 return [_to_record(row) for row in rows]
             except StoreUnavailable as error:
                 failures += 1
                 logger.warning(
                     "the log cannot be read, next attempt in %.1f s: %s", RETRY_BACKOFF.delay(failures), error
                 )
+
+    def _read_next(self, position: int, limit: int) -> list[Row]:
+        """Return records after a position; another process may have appended more of them since they were read."""
+        if rows := self._recent.get(position):
+            return rows[:limit]
+        rows = self._file.read(_SELECT_NEXT, (position, limit))
+        if rows:
+            if len(self._recent) >= MAX_RECENT_READS:
+                self._recent.clear()
+            self._recent[position] = rows
+        return rows
 
     async def _deliver(self, group: str, handler: BatchHandler, batch: Sequence[LogRecord]) -> None:
         """Pass the batch to the handler until it succeeds."""

@@ -102,3 +102,42 @@ async def test_a_new_request_that_is_stored_already_returns_the_first_result(har
     first = await submit(one)
     assert await other.executor.execute(REQUEST, SUBMIT, key(101), new=True) == replace(first, repeated=True)
     assert len(await one.store.unpublished(10)) == 1
+
+
+async def test_a_change_is_read_from_the_cache_unless_another_process_saved_a_newer_version(
+    harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
+):
+    one, other = await harness.service(VERIFICATION), await harness.service(VERIFICATION)
+    await one.consumer.handle([record(1, submitted)])
+    await other.executor.execute(REQUEST, VERIFY, key(1))
+    asked = record_reads(one, monkeypatch)
+    first = await one.executor.read_change(REQUEST, 1)
+    assert first
+    assert (first.version, asked) == (1, [])
+    second = await one.executor.read_change(REQUEST, 2)
+    assert second
+    assert (second.version, asked) == (2, [REQUEST])
+
+
+async def test_the_stored_record_is_read_when_no_version_is_known(harness: RuntimeHarness):
+    one, other = await harness.service(VERIFICATION), await harness.service(VERIFICATION)
+    await one.consumer.handle([record(1, submitted)])
+    await other.executor.execute(REQUEST, VERIFY, key(1))
+    loaded = await one.executor.read_change(REQUEST, 0)
+    assert loaded
+    assert loaded.version == 2
+
+
+async def test_a_batch_of_known_requests_reads_nothing(harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch):
+    verification = await harness.service(VERIFICATION)
+    await verification.consumer.handle([record(1, submitted)])
+    reads: list[Sequence[str]] = []
+    load = verification.store.load
+
+    async def counting(ids: Sequence[str]) -> dict[str, StateRecord]:
+        reads.append(ids)
+        return await load(ids)
+
+    monkeypatch.setattr(verification.store, "load", counting)
+    await verification.consumer.handle([record(2, withdrawn, 2)])
+    assert reads == []
