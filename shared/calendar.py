@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -25,13 +25,14 @@ class WorkingCalendar:
 
     holidays: Mapping[date, str]
     overrides: Overrides = field(default_factory=dict)
+    _working_by_ordinal: dict[int, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def holiday(self, day: date) -> str | None:
         """Return the name of the holiday, None if it is not one."""
         return self.overrides[day] if day in self.overrides else self.holidays.get(day)
 
     def is_working_day(self, day: date) -> bool:
-        return day.weekday() < _SATURDAY and self.holiday(day) is None
+        return self._is_working(day.toordinal())
 
     def add_working_days(self, day: date, count: int) -> date:
         """Return the last of `count` working days after `day`; for 0, `day` itself."""
@@ -55,7 +56,14 @@ class WorkingCalendar:
         """Count the working days after `start` up to and including `end`; negative if `end` is earlier."""
         if end < start:
             return -self.working_days_between(end, start)
-        return sum(self.is_working_day(day) for day in _days_after(start, end))
+        return sum(map(self._is_working, range(start.toordinal() + 1, end.toordinal() + 1)))
+
+    def _is_working(self, ordinal: int) -> bool:
+        """Whether the day with this ordinal is a working day; cached, because figures ask for the same days very often."""
+        if (known := self._working_by_ordinal.get(ordinal)) is None:
+            day = date.fromordinal(ordinal)
+            known = self._working_by_ordinal[ordinal] = day.weekday() < _SATURDAY and self.holiday(day) is None
+        return known
 
     def _next_working_day(self, day: date) -> date:
         day += _DAY
@@ -97,10 +105,6 @@ def start_of_day(day: date) -> datetime:
 def end_of_day(day: date) -> datetime:
     """Return the last moment of this date in Halmahera Timur, in UTC."""
     return datetime.combine(day, time.max, WIT).astimezone(UTC)
-
-
-def _days_after(start: date, end: date) -> Iterator[date]:
-    return (start + n * _DAY for n in range(1, (end - start).days + 1))
 
 
 def _day(key: str) -> date:

@@ -10,7 +10,7 @@ from typing import Any
 
 from services.assignment.domain.state import State
 from services.assignment.oversight.satisfaction import SurveySums
-from services.assignment.oversight.stage_visits import ENDING_EVENTS, DaysBetween, stage_visits
+from services.assignment.oversight.stage_visits import ENDING_EVENTS, stage_visits
 from shared.calendar import WorkingCalendar, today
 from shared.work_units import WORK_UNITS
 
@@ -107,7 +107,7 @@ class MonthlyTally:
 
     def __init__(self, calendar: WorkingCalendar, first_month: str = "") -> None:
         self.months: dict[str, dict[CellKey, Figures]] = {}
-        self._first_month, self._days_between = first_month, _cached_days_between(calendar)
+        self._first_month, self._calendar = first_month, calendar
 
     def add(self, state: State) -> None:
         """Add everything that happened to a request, each to the month in which it happened."""
@@ -138,6 +138,10 @@ class MonthlyTally:
             figures.completed += 1
             figures.add_days(TOTAL, self._days_between(submitted, today(handover)))
 
+    def _days_between(self, start: date, end: date) -> int:
+        """Count the working days; none if events of two services crossed."""
+        return max(0, self._calendar.working_days_between(start, end))
+
     def _figures(self, day: date, key: CellKey) -> Figures:
         month = f"{day:%Y-%m}"
         if month < self._first_month:
@@ -147,21 +151,6 @@ class MonthlyTally:
 
 def _last_handover(state: State) -> datetime | None:
     return next((entry.time for entry in reversed(state.history) if entry.event == "WorkCompleted"), None)
-
-
-def _cached_days_between(calendar: WorkingCalendar) -> DaysBetween:
-    """Return a function that counts working days, faster for many requests than the calendar itself."""
-    working: dict[int, bool] = {}
-
-    def is_working(ordinal: int) -> bool:
-        if ordinal not in working:
-            working[ordinal] = calendar.is_working_day(date.fromordinal(ordinal))
-        return working[ordinal]
-
-    def days_between(start: date, end: date) -> int:
-        return sum(map(is_working, range(start.toordinal() + 1, end.toordinal() + 1)))
-
-    return days_between
 
 
 MonthFilter = Callable[[CellKey], bool]
