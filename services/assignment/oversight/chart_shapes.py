@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Cells = tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
     """A chart: its title, what it says, the text for people who cannot see it, and the cells of its table."""
 
@@ -27,7 +28,7 @@ class Bar:
     more: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BarChart(Chart):
     rows: tuple[Bar, ...]
 
@@ -39,9 +40,15 @@ class Segment:
     fill: str
 
 
-@dataclass(frozen=True, slots=True)
+class Stack(NamedTuple):
+    label: str
+    segments: tuple[Segment, ...]
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StackChart(Chart):
-    rows: tuple[tuple[str, tuple[Segment, ...], str], ...]
+    rows: tuple[Stack, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +62,26 @@ class Column:
     fill: str
 
 
-@dataclass(frozen=True, slots=True)
-class MonthsChart(Chart):
-    """`ticks` are (y in pixels, number) and `names` (x, month, whether narrow screens leave it out)."""
+class Tick(NamedTuple):
+    """A number of the axis; `y` in pixels."""
 
-    ticks: tuple[tuple[str, str], ...]
+    y: str
+    number: str
+
+
+class MonthName(NamedTuple):
+    """The name of a month below its bars; narrow screens may leave it out."""
+
+    x: str
+    text: str
+    only_wide: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthsChart(Chart):
+    ticks: tuple[Tick, ...]
     columns: tuple[Column, ...]
-    names: tuple[tuple[str, str, bool], ...]
+    names: tuple[MonthName, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +96,29 @@ class Span:
     more: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpanChart(Chart):
     rows: tuple[Span, ...]
     axis: tuple[str, ...]
 
 
+class Dot(NamedTuple):
+    """An open request, or the space for one; `x` in pixels, `kind` is a CSS class."""
+
+    x: int
+    kind: str
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The open requests of a lead; `dots` are (x in pixels, CSS class)."""
+    """The open requests of a lead."""
 
     name: str
-    dots: tuple[tuple[int, str], ...]
+    dots: tuple[Dot, ...]
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadChart(Chart):
     rows: tuple[Load, ...]
     target_x: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from services.assignment.errors import WORDS
@@ -10,16 +10,17 @@ from services.assignment.oversight.chart_shapes import (
     Bar,
     BarChart,
     Column,
+    Dot,
     Load,
     LoadChart,
+    MonthName,
     MonthsChart,
     Segment,
-    Span,
-    SpanChart,
+    Stack,
     StackChart,
+    Tick,
 )
 from services.assignment.oversight.dashboard import LEAD_TARGET, Dashboard
-from services.assignment.oversight.figures import median, ninetieth_percentile
 from services.assignment.oversight.presenters import ELEMENT_NAMES
 from services.assignment.oversight.satisfaction import ELEMENTS, SurveySums
 from shared.contracts.facts import ChecklistItem
@@ -28,7 +29,7 @@ from shared.web.views.formats import MONTHS, format_decimal
 from shared.web.views.labels import CHECKLIST_LABELS
 
 TEXTS = WORDS.dashboard
-GOOD_QUALITIES = ("A", "B")
+GOOD_BANDS = ("A", "B")
 AGE_FILLS = ("a1", "a2", "c1", "c4")
 PLOT_TOP, PLOT_BOTTOM = 14.0, 150.0
 PLOT_LEFT = 7.0
@@ -40,16 +41,16 @@ MAX_DOTS = 8
 
 
 def survey_chart(sums: SurveySums) -> BarChart | None:
-    """Return a bar for each survey element; those of quality C or D are grey. None without answers."""
+    """Return a bar for each survey element; those of band C or D are grey. None without answers."""
     means = [mean for mean in map(sums.mean, range(len(ELEMENTS))) if mean is not None]
     if not means:
         return None
     names = [f"{code} {name}" for code, name in zip(ELEMENTS, ELEMENT_NAMES, strict=True)]
-    qualities = [sums.element_quality(index) or "" for index in range(len(ELEMENTS))]
+    bands = [sums.element_band(index) or "" for index in range(len(ELEMENTS))]
     values = [format_decimal(mean, 2) for mean in means]
     bars = tuple(
-        Bar(name, f"{float(mean) * 25:.1f}", "c1" if quality in GOOD_QUALITIES else "c3", value, quality)
-        for name, mean, value, quality in zip(names, means, values, qualities, strict=True)
+        Bar(name, f"{float(mean) * 25:.1f}", "c1" if band in GOOD_BANDS else "c3", value, band)
+        for name, mean, value, band in zip(names, means, values, bands, strict=True)
     )
     best, worst = means.index(max(means)), means.index(min(means))
     label = WORDS.survey.chart.format(
@@ -60,14 +61,14 @@ def survey_chart(sums: SurveySums) -> BarChart | None:
     )
     head = (WORDS.survey.element, WORDS.survey.mean, WORDS.survey.quality)
     about = WORDS.survey.about.format(n=format_decimal(sums.n, 0))
-    cells = tuple(zip(names, values, qualities, strict=True))
-    return BarChart(_survey_title(sums), about, label, head, cells, bars)
+    cells = tuple(zip(names, values, bands, strict=True))
+    return BarChart(title=_survey_title(sums), about=about, label=label, head=head, cells=cells, rows=bars)
 
 
 def _survey_title(sums: SurveySums) -> str:
-    band = str(sums.quality)
+    band = str(sums.band)
     values = {"band": band, "label": WORDS.survey.qualities[band]}
-    return str(WORDS.survey.chart_title.format(index=format_decimal(sums.index, 2), **values))
+    return str(WORDS.survey.chart_title.format(index=format_decimal(sums.ikm, 2), **values))
 
 
 def open_chart(dashboard: Dashboard) -> StackChart:
@@ -76,7 +77,7 @@ def open_chart(dashboard: Dashboard) -> StackChart:
     longest = max(map(sum, ages.values())) or 1
     fullest = max(Stage, key=lambda stage: sum(ages[stage]))
     rows = tuple(
-        (TEXTS.stages[stage.value], _segments(ages[stage], longest), format_decimal(sum(ages[stage]), 0))
+        Stack(TEXTS.stages[stage.value], _segments(ages[stage], longest), format_decimal(sum(ages[stage]), 0))
         for stage in Stage
     )
     about = _open_about(dashboard, fullest)
@@ -86,7 +87,7 @@ def open_chart(dashboard: Dashboard) -> StackChart:
     )
     head = (TEXTS.stage, *TEXTS.ages[:-1], "> 10", TEXTS.sum, TEXTS.overdue)
     label = TEXTS.open_label.format(about=about)
-    return StackChart(TEXTS.open_title, about, label, head, cells, rows)
+    return StackChart(title=TEXTS.open_title, about=about, label=label, head=head, cells=cells, rows=rows)
 
 
 def _open_about(dashboard: Dashboard, fullest: Stage) -> str:
@@ -120,12 +121,18 @@ def months_chart(dashboard: Dashboard) -> MonthsChart:
             height = (PLOT_BOTTOM - PLOT_TOP) * count / highest
             x = left + width * (0.14 + 0.38 * place)
             columns.append(
-                Column(f"{x:.2f}", f"{width * 0.34:.2f}", f"{PLOT_BOTTOM - height:.1f}", f"{height:.1f}", fill)
+                Column(
+                    x=f"{x:.2f}",
+                    width=f"{width * 0.34:.2f}",
+                    y=f"{PLOT_BOTTOM - height:.1f}",
+                    height=f"{height:.1f}",
+                    fill=fill,
+                )
             )
         if index % -(-len(months) // MAX_MONTH_LABELS) == 0:
-            names.append((f"{left + width / 2:.2f}", _short_month(month), index % 2 == 1))
+            names.append(MonthName(f"{left + width / 2:.2f}", _short_month(month), only_wide=index % 2 == 1))
     ticks = tuple(
-        (f"{PLOT_BOTTOM - (PLOT_BOTTOM - PLOT_TOP) * number / 3:.1f}", format_decimal(step * number, 0))
+        Tick(f"{PLOT_BOTTOM - (PLOT_BOTTOM - PLOT_TOP) * number / 3:.1f}", format_decimal(step * number, 0))
         for number in range(4)
     )
     values = [(_month_name(month), one.submitted, one.completed) for month, one in months.items()]
@@ -136,7 +143,16 @@ def months_chart(dashboard: Dashboard) -> MonthsChart:
     )
     label = TEXTS.months_label.format(first=values[0][0], last=values[-1][0], about=about)
     head = (TEXTS.month, TEXTS.submitted, TEXTS.completed, TEXTS.difference)
-    return MonthsChart(TEXTS.months_title, about, label, head, cells, ticks, tuple(columns), tuple(names))
+    return MonthsChart(
+        title=TEXTS.months_title,
+        about=about,
+        label=label,
+        head=head,
+        cells=cells,
+        ticks=ticks,
+        columns=tuple(columns),
+        names=tuple(names),
+    )
 
 
 def tick_step(highest: int) -> int:
@@ -146,75 +162,6 @@ def tick_step(highest: int) -> int:
         step = next((factor * power for factor in (2, 5) if factor * power > step), 10 * power)
         power = power * 10 if step == 10 * power else power
     return step
-
-
-StageSpan = tuple[Stage, float | None, int | None, int]
-"""A stage with the median and the 90th percentile of its working days, None without visits, and its target."""
-
-
-def stages_chart(dashboard: Dashboard) -> SpanChart:
-    """Return the median and the 90th percentile of each stage's working days, and its target."""
-    spans = _stage_spans(dashboard)
-    step = tick_step(max(max(p90 or 0, target) for _, _, p90, target in spans))
-    full = step * 3
-    rows = tuple(
-        Span(
-            TEXTS.stages[stage.value],
-            _percent(middle, full),
-            _percent(p90, full),
-            _percent(target, full),
-            format_days(middle),
-            f"/ {p90}" if p90 is not None else "",
-        )
-        for stage, middle, p90, target in spans
-    )
-    cells = tuple(
-        (TEXTS.stages[stage.value], format_days(middle), "-" if p90 is None else str(p90), str(target))
-        for stage, middle, p90, target in spans
-    )
-    axis = tuple(format_decimal(step * number, 0) for number in range(4))
-    head = (TEXTS.stage, TEXTS.median, "p90", TEXTS.target)
-    return SpanChart(TEXTS.stages_title, _stages_about(spans), _stages_label(spans), head, cells, rows, axis)
-
-
-def _stage_spans(dashboard: Dashboard) -> list[StageSpan]:
-    spans: list[StageSpan] = []
-    for stage in Stage:
-        histogram: Mapping[int, int] = dashboard.figures.days.get(stage.value, {})
-        spans.append((stage, median(histogram), ninetieth_percentile(histogram), dashboard.targets[stage]))
-    return spans
-
-
-def _stages_about(spans: Sequence[StageSpan]) -> str:
-    """Name the stages whose median is above the target."""
-    if all(middle is None for _, middle, _, _ in spans):
-        return str(TEXTS.stages_none)
-    slow = [
-        TEXTS.stages[stage.value].lower()
-        for stage, middle, _, target in spans
-        if middle is not None and middle > target
-    ]
-    return str(TEXTS.stages_slow.format(stages=", ".join(slow)) if slow else TEXTS.stages_fine)
-
-
-def _stages_label(spans: Sequence[StageSpan]) -> str:
-    described = [
-        TEXTS.stage_label.format(stage=TEXTS.stages[stage.value], median=format_days(middle), p90=p90, target=target)
-        for stage, middle, p90, target in spans
-        if middle is not None
-    ]
-    return " ".join((TEXTS.stages_label, *described))
-
-
-def format_days(value: float | None) -> str:
-    """Format a number of days like 16,5 or 4; a dash for none."""
-    if value is None:
-        return "-"
-    return format_decimal(value, 0 if value == int(value) else 1)
-
-
-def _percent(value: float | None, full: float) -> str:
-    return "" if value is None else f"{100 * value / full:.2f}"
 
 
 def leads_chart(dashboard: Dashboard) -> LoadChart:
@@ -230,17 +177,22 @@ def leads_chart(dashboard: Dashboard) -> LoadChart:
         (lead["name"], *_numbers((lead["open"], lead["overdue"], LEAD_TARGET)), _difference(LEAD_TARGET - lead["open"]))
         for lead in leads
     )
-    label = " ".join((TEXTS.leads_label.format(target=LEAD_TARGET), *described))
-    head = (TEXTS.name, TEXTS.open, TEXTS.overdue, TEXTS.target, TEXTS.rest)
-    about = TEXTS.leads_about.format(target=LEAD_TARGET)
-    target_x = LEAD_TARGET * DOT_SPACING_PIXELS
-    return LoadChart(TEXTS.leads_title, about, label, head, cells, rows, target_x, LEAD_TARGET)
+    return LoadChart(
+        title=TEXTS.leads_title,
+        about=TEXTS.leads_about.format(target=LEAD_TARGET),
+        label=" ".join((TEXTS.leads_label.format(target=LEAD_TARGET), *described)),
+        head=(TEXTS.name, TEXTS.open, TEXTS.overdue, TEXTS.target, TEXTS.rest),
+        cells=cells,
+        rows=rows,
+        target_x=LEAD_TARGET * DOT_SPACING_PIXELS,
+        target=LEAD_TARGET,
+    )
 
 
-def _dots(count: int, overdue: int, width: int) -> tuple[tuple[int, str], ...]:
+def _dots(count: int, overdue: int, width: int) -> tuple[Dot, ...]:
     kinds = ["hot"] * overdue + ["on"] * (count - overdue) + ["free"] * (width - count)
     return tuple(
-        (DOT_SPACING_PIXELS // 2 + DOT_SPACING_PIXELS * place, kind) for place, kind in enumerate(kinds[:width])
+        Dot(DOT_SPACING_PIXELS // 2 + DOT_SPACING_PIXELS * place, kind) for place, kind in enumerate(kinds[:width])
     )
 
 
@@ -268,7 +220,7 @@ def returns_chart(dashboard: Dashboard) -> BarChart | None:
     about = TEXTS.returns_about.format(items=_numbers((total,))[0], returns=_numbers((dashboard.figures.returned,))[0])
     label = TEXTS.returns_label.format(item=CHECKLIST_LABELS[items[0]], count=counts[items[0]])
     head = (TEXTS.item, TEXTS.sum, TEXTS.part)
-    return BarChart(TEXTS.returns_title, about, label, head, cells, bars)
+    return BarChart(title=TEXTS.returns_title, about=about, label=label, head=head, cells=cells, rows=bars)
 
 
 def sparkline(values: Sequence[float | None]) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from datetime import date
 
 from services.assignment.errors import WORDS
 from services.assignment.handover_record.pdf_layout import LEFT, LINE_HEIGHT, RIGHT
-from services.assignment.oversight import charts
+from services.assignment.oversight import charts, stage_chart
 from services.assignment.oversight.chart_shapes import Chart
 from services.assignment.oversight.dashboard import Dashboard
 from services.assignment.oversight.pdf_table import Column, start_report, table
@@ -44,7 +44,7 @@ def dashboard_pdf(dashboard: Dashboard, day: date) -> bytes:
 def _charts(dashboard: Dashboard) -> Iterator[Chart]:
     yield charts.open_chart(dashboard)
     yield charts.months_chart(dashboard)
-    yield charts.stages_chart(dashboard)
+    yield stage_chart.stages_chart(dashboard)
     if dashboard.leads:
         yield charts.leads_chart(dashboard)
     for chart in (charts.returns_chart(dashboard), charts.survey_chart(dashboard.figures.survey)):

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.assignment.errors import WORDS
-from services.assignment.oversight import charts
+from services.assignment.oversight import charts, stage_chart
 from services.assignment.oversight.api import PUBLIC_CACHE, Oversight, RequestedDashboard
 from services.assignment.oversight.periods import Period, month_of, months_back
 from services.assignment.oversight.presenters import present_survey
@@ -86,7 +86,7 @@ async def show_dashboard(dashboard: RequestedDashboard, page: Page, oversight: O
         ages=list(zip(charts.AGE_FILLS, WORDS.dashboard.ages, strict=True)),
         open=charts.open_chart(dashboard),
         months=charts.months_chart(dashboard),
-        stages=charts.stages_chart(dashboard),
+        stages=stage_chart.stages_chart(dashboard),
         leads=charts.leads_chart(dashboard),
         returns=charts.returns_chart(dashboard),
         satisfaction=charts.survey_chart(dashboard.figures.survey),

@@ -16,7 +16,7 @@ from shared.contracts.stages import Stage
 from shared.web.views.labels import SCOPE_LABELS
 
 ELEMENT_NAMES: tuple[str, ...] = tuple(WORDS.survey.elements)
-QUALITY_LABELS: Mapping[str, str] = {name: WORDS.survey.qualities[name] for name in WORDS.survey.qualities}
+BAND_LABELS: Mapping[str, str] = {name: WORDS.survey.qualities[name] for name in WORDS.survey.qualities}
 
 
 def scope_name(scope: Scope | None) -> str:
@@ -50,9 +50,9 @@ def present_dashboard(dashboard: Dashboard) -> dict[str, Any]:
         ],
         "survey": {
             "n": figures.survey.n,
-            "ikm": figures.survey.index,
-            "band": figures.survey.quality,
-            "ikm_before": dashboard.before.survey.index,
+            "ikm": figures.survey.ikm,
+            "band": figures.survey.band,
+            "ikm_before": dashboard.before.survey.ikm,
             "elements": present_elements(figures.survey),
         },
     }
@@ -71,7 +71,7 @@ def present_stage_days(dashboard: Dashboard, stage: Stage) -> dict[str, Any]:
 
 def present_elements(sums: SurveySums) -> list[dict[str, Any]]:
     return [
-        {"code": code, "name": ELEMENT_NAMES[index], "mean": sums.mean(index), "band": sums.element_quality(index)}
+        {"code": code, "name": ELEMENT_NAMES[index], "mean": sums.mean(index), "band": sums.element_band(index)}
         for index, code in enumerate(ELEMENTS)
     ]
 
@@ -88,8 +88,8 @@ def present_public(figures: PublicFigures) -> dict[str, Any]:
         "survey_from": figures.survey_period.first,
         "survey_to": figures.survey_period.last,
         "n": survey.n or None,
-        "ikm": survey.index,
-        "band": survey.quality,
+        "ikm": survey.ikm,
+        "band": survey.band,
     }
 
 
@@ -102,7 +102,7 @@ def present_survey(report: SurveyReport) -> dict[str, Any]:
         "scope": report.scope,
         "n": sums.n,
         "elements": present_elements(sums),
-        "ikm": sums.index,
-        "band": sums.quality,
+        "ikm": sums.ikm,
+        "band": sums.band,
         "comments": list(report.comments),
     }

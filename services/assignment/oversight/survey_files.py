@@ -10,7 +10,7 @@ from xlsxwriter import Workbook
 from services.assignment.errors import WORDS
 from services.assignment.handover_record.pdf_layout import LEFT, LINE_HEIGHT
 from services.assignment.oversight.pdf_table import Column, start_report, table
-from services.assignment.oversight.presenters import ELEMENT_NAMES, QUALITY_LABELS, scope_name
+from services.assignment.oversight.presenters import BAND_LABELS, ELEMENT_NAMES, scope_name
 from services.assignment.oversight.satisfaction import ELEMENTS, SurveySums
 from services.assignment.oversight.service import SurveyReport
 from shared.web.views.formats import format_decimal
@@ -24,7 +24,7 @@ def survey_pdf(report: SurveyReport, day: date) -> bytes:
     layout = start_report(TEXTS.pdf_title, subtitles, day)
     columns = [Column("No.", 12), Column(TEXTS.element, 95), Column(TEXTS.mean, 33, True), Column(TEXTS.quality, 25)]
     rows = [
-        [ELEMENTS[index], ELEMENT_NAMES[index], _decimal(sums_mean), report.sums.element_quality(index) or "-"]
+        [ELEMENTS[index], ELEMENT_NAMES[index], _decimal(sums_mean), report.sums.element_band(index) or "-"]
         for index, sums_mean in enumerate(map(report.sums.mean, range(len(ELEMENTS))))
     ]
     table(layout, columns, rows)
@@ -56,11 +56,11 @@ def survey_xlsx(report: SurveyReport) -> bytes:
             sheet.write_string(4 + index, 1, ELEMENT_NAMES[index])
             if (mean := report.sums.mean(index)) is not None:
                 sheet.write_number(4 + index, 2, float(mean), decimal)
-                sheet.write_string(4 + index, 3, report.sums.element_quality(index) or "")
+                sheet.write_string(4 + index, 3, report.sums.element_band(index) or "")
         sheet.write_string(14, 1, TEXTS.index, bold)
-        if report.sums.index is not None:
-            sheet.write_number(14, 2, float(report.sums.index), decimal)
-            sheet.write_string(14, 3, report.sums.quality or "")
+        if report.sums.ikm is not None:
+            sheet.write_number(14, 2, float(report.sums.ikm), decimal)
+            sheet.write_string(14, 3, report.sums.band or "")
         sheet.write_string(15, 1, TEXTS.respondents)
         sheet.write_number(15, 2, report.sums.n)
         comments = book.add_worksheet(TEXTS.comments_sheet)
@@ -71,11 +71,9 @@ def survey_xlsx(report: SurveyReport) -> bytes:
 
 
 def _index_line(sums: SurveySums) -> str:
-    if sums.index is None or sums.quality is None:
+    if sums.ikm is None or sums.band is None:
         return str(TEXTS.no_answers)
-    return str(
-        TEXTS.index_line.format(index=_decimal(sums.index), band=sums.quality, label=QUALITY_LABELS[sums.quality])
-    )
+    return str(TEXTS.index_line.format(index=_decimal(sums.ikm), band=sums.band, label=BAND_LABELS[sums.band]))
 
 
 def _decimal(value: object) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.assignment.errors import WORDS
-from services.assignment.oversight.charts import format_days, sparkline
+from services.assignment.oversight.charts import sparkline
 from services.assignment.oversight.dashboard import Dashboard
 from services.assignment.oversight.figures import Figures, median, ninetieth_percentile
+from services.assignment.oversight.stage_chart import format_days
 from shared.calendar import WorkingCalendar
 from shared.contracts.stages import Stage
 from shared.web.views.formats import format_decimal
@@ -84,15 +85,15 @@ def _median_tile(dashboard: Dashboard) -> Tile:
 
 
 def _satisfaction_tile(dashboard: Dashboard) -> Tile:
-    survey, before = dashboard.figures.survey, dashboard.before.survey.index
-    if survey.index is None or survey.quality is None:
+    survey, before = dashboard.figures.survey, dashboard.before.survey.ikm
+    if survey.ikm is None or survey.band is None:
         return Tile(TEXTS.ikm_tile, "-", WORDS.survey.no_answers)
     sentence = TEXTS.ikm_about if before is None else TEXTS.ikm_before
     about = sentence.format(
-        band=survey.quality,
-        label=WORDS.survey.qualities[survey.quality],
+        band=survey.band,
+        label=WORDS.survey.qualities[survey.band],
         before="" if before is None else format_decimal(before, 2),
     )
-    indexes = [month.survey.index for month in dashboard.months.values()]
+    indexes = [month.survey.ikm for month in dashboard.months.values()]
     line = sparkline([None if index is None else float(index) for index in indexes])
-    return Tile(TEXTS.ikm_tile, format_decimal(survey.index, 2), about, line=line)
+    return Tile(TEXTS.ikm_tile, format_decimal(survey.ikm, 2), about, line=line)

@@ -103,7 +103,7 @@ def test_everything_counts_in_the_month_in_which_it_happened():
     assert (december.submitted, december.ended, december.completed) == (0, 2, 1)
     # From 2 to 26 November there are 17 working days after the 2nd: four weeks but two days, without the holiday.
     assert december.days == {"confirm": {3: 1}, "total": {17: 1}}
-    assert (december.survey.n, december.survey.index) == (1, Decimal("80.56"))
+    assert (december.survey.n, december.survey.ikm) == (1, Decimal("80.56"))
 
 
 def test_earlier_months_are_left_out_and_the_others_are_the_same():
@@ -161,7 +161,7 @@ def test_a_quarter_with_few_answers_is_left_out_of_the_public_index():
     survey_months = {"2026-01": answers(4, 1), "2026-02": Figures(), "2026-03": Figures()}
     survey_months |= {"2026-04": answers(2, 4), "2026-05": answers(3, 3), "2026-06": Figures()}
     shown = public_figures(date(2026, 7, 1), {}, survey_months)
-    assert (shown.survey.n, shown.survey.index) == (5, Decimal("85.00"))  # (2 x 4 + 3 x 3) / 5 x 25
+    assert (shown.survey.n, shown.survey.ikm) == (5, Decimal("85.00"))  # (2 x 4 + 3 x 3) / 5 x 25
     survey_months["2026-05"] = answers(2, 3)
     assert public_figures(date(2026, 7, 1), {}, survey_months).survey.n == 0
 

@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from services.assignment.oversight.satisfaction import SurveySums, quality
+from services.assignment.oversight.satisfaction import SurveySums, band_of
 
 
 def test_the_example_of_the_office_gives_80_56_and_b():
     sums = SurveySums().add(1, (3, 3, 3, 4, 3, 3, 4, 3, 3))
-    assert (sums.n, sums.index, sums.quality) == (1, Decimal("80.56"), "B")
+    assert (sums.n, sums.ikm, sums.band) == (1, Decimal("80.56"), "B")
     assert [sums.mean(index) for index in range(9)] == [Decimal(score) for score in (3, 3, 3, 4, 3, 3, 4, 3, 3)]
 
 
@@ -21,13 +21,13 @@ def test_means_weigh_each_answer_and_the_index_each_element_alike():
     for first in (3, 3, 4):
         sums = sums.add(1, (first, *[3] * 8))
     assert (sums.mean(0), sums.mean(1)) == (Decimal("3.33"), Decimal("3.00"))
-    assert sums.index == Decimal("75.93")  # 27.3333 / 9 x 25 = 75.9259
-    assert sums.quality == "C"
-    assert (sums.element_quality(0), sums.element_quality(1)) == ("B", "C")  # 83.33 and 75.00
+    assert sums.ikm == Decimal("75.93")  # 27.3333 / 9 x 25 = 75.9259
+    assert sums.band == "C"
+    assert (sums.element_band(0), sums.element_band(1)) == ("B", "C")  # 83.33 and 75.00
 
 
 def test_without_answers_there_is_no_index():
-    assert (SurveySums().index, SurveySums().quality, SurveySums().mean(0)) == (None, None, None)
+    assert (SurveySums().ikm, SurveySums().band, SurveySums().mean(0)) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -43,5 +43,5 @@ def test_without_answers_there_is_no_index():
         ("25.00", "D"),
     ],
 )
-def test_each_quality_begins_where_the_regulation_says(index: str, band: str):
-    assert quality(Decimal(index)) == band
+def test_each_band_begins_where_the_regulation_says(index: str, band: str):
+    assert band_of(Decimal(index)) == band
