@@ -242,7 +242,11 @@ def registration_number_prefix(now: datetime) -> str:
     return f"INT-{today(now).year}-"
 
 
-def next_registration_number(greatest: str | None, prefix: str) -> str:
-    """Return the number after the greatest one with this prefix; the first of a year is INT-2026-000001."""
-    count = int(greatest.removeprefix(prefix)) if greatest else 0
-    return f"{prefix}{count + 1:06d}"
+def registration_number(prefix: str, count: int) -> str:
+    """Return a registration number; the first of a year is INT-2026-000001."""
+    return f"{prefix}{count:06d}"
+
+
+def registration_count(number: str | None, prefix: str) -> int:
+    """Return how many requests were registered in the year of this number, 0 without a number."""
+    return int(number.removeprefix(prefix)) if number else 0

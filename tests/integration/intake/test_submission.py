@@ -102,6 +102,12 @@ async def test_fifty_concurrent_requests_get_consecutive_numbers(intake: IntakeH
     assert len({answer.json()["tracking_token"] for answer in answers}) == 50
 
 
+async def test_numbers_go_on_after_the_millionth_of_a_year(intake: IntakeHarness):
+    for count in (999_998, 999_999, *range(1_000_000, 1_000_006)):
+        await intake.store_legacy_request(f"INT-2026-{count}")
+    assert [(await intake.new_applicant()).number for _ in range(2)] == ["INT-2026-1000006", "INT-2026-1000007"]
+
+
 async def test_numbers_restart_with_the_year_in_halmahera_timur(intake: IntakeHarness):
     await intake.new_applicant()
     intake.clock.now = intake.clock.now.replace(month=12, day=31, hour=14, minute=59)

@@ -22,7 +22,7 @@ from services.intake.domain.commands import (
     ResubmitRequest,
     WithdrawRequest,
 )
-from services.intake.domain.decisions import next_registration_number, registration_number_prefix
+from services.intake.domain.decisions import registration_count, registration_number, registration_number_prefix
 from shared.contracts import intake as i
 from shared.contracts.facts import DocumentKind, DocumentRef, Fact, Letter
 from shared.contracts.lifecycle import ENDED, Status
@@ -220,8 +220,10 @@ def test_a_letter_date_after_today_in_halmahera_is_refused():
 def test_registration_numbers_restart_with_the_year_of_halmahera():
     assert registration_number_prefix(datetime(2026, 12, 31, 14, 59, tzinfo=UTC)) == "INT-2026-"
     assert registration_number_prefix(datetime(2026, 12, 31, 15, 0, tzinfo=UTC)) == "INT-2027-"
-    assert next_registration_number(None, "INT-2026-") == "INT-2026-000001"
-    assert next_registration_number("INT-2026-000099", "INT-2026-") == "INT-2026-000100"
+    assert registration_count(None, "INT-2026-") == 0
+    assert registration_count("INT-2026-000099", "INT-2026-") == 99
+    assert registration_number("INT-2026-", 1) == "INT-2026-000001"
+    assert registration_number("INT-2026-", 1_000_000) == "INT-2026-1000000"
 
 
 # Withdrawal, answer, objection, confirmation
