@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.intake.schemas import texts
 from shared.backends.platform import Platform
+from shared.runtime.executor import CommandResult
 from shared.storage.port import StoreUnavailable
 from shared.web.api.problems import Problem
 
@@ -38,8 +39,22 @@ class RecipientLimit:
         self._store, self._clock = platform.accounts, platform.clock
         self._enabled = platform.settings.public_rate > 0
 
-    async def count_submission(self, address: str, network: str) -> CountedEmail:
-        """Count the email of a submission, whether or not the address is known. Raises Problem 429."""
+    async def count(self, address: str, network: str, execute: Callable[[], Awaitable[CommandResult]]) -> CommandResult:
+        """Count the email that a command causes, then execute it; one that fails or was executed before does not count.
+
+        Raises Problem 429 over the limit, whether or not the address is known, and what `execute` raises.
+        """
+        counted = await self._count_submission(address, network)
+        try:
+            result = await execute()
+        except Exception:
+            await self.undo(counted)
+            raise
+        if result.repeated:
+            await self.undo(counted)
+        return result
+
+    async def _count_submission(self, address: str, network: str) -> CountedEmail:
         mailbox = _normalize_mailbox(address)
         limits = {_key("submissions", mailbox): MAX_SUBMISSIONS}
         limits[_key("submissions_from", mailbox, network)] = MAX_SUBMISSIONS_FROM_NETWORK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import date
+from functools import partial
 from typing import Any
 
 from services.intake.domain.commands import ChangeContact, Command, ConfirmContact, MailLink
@@ -18,7 +19,7 @@ from shared.runtime.decider import Refusal
 from shared.runtime.executor import CommandKey, Loaded
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.storage.port import RecordQuery, StoreUnavailable
-from shared.web.api.commands import execute_command
+from shared.web.api.commands import command_key, command_result, execute_command, execute_with_key
 from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem
 from shared.web.api.validation import RequestBody
@@ -59,12 +60,13 @@ class IntakeService:
         self, context: CommandContext, loaded: Loaded[State], body: ContactBody, network: str
     ) -> dict[str, Any]:
         """Request another contact; the email that this causes counts against the recipient's limit. Raises Problem."""
-        counted = await self._recipient_limit.count_submission(body.email, network)
-        try:
-            return await self.execute(context, loaded, ChangeContact(body.email, body.phone), body)
-        except Exception:
-            await self._recipient_limit.undo(counted)
-            raise
+        command = ChangeContact(body.email, body.phone)
+        key = command_key(context, loaded.id, loaded.state.number, body)
+        result = await self.executor.find_result(loaded.id, key)
+        if result is None:
+            change = partial(execute_with_key, self.executor, loaded.id, command, key, REFUSAL_MESSAGES)
+            result = await self._recipient_limit.count(body.email, network, change)
+        return command_result(result)
 
     async def confirm_contact(
         self, context: CommandContext, loaded: Loaded[State], body: ContactConfirmationBody

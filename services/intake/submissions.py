@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from services.intake.domain.commands import CorrectRequest, ResubmitRequest, SubmitRequest
-from services.intake.domain.decisions import next_registration_number, registration_number_prefix
+from services.intake.domain.decisions import registration_count, registration_number, registration_number_prefix
 from services.intake.domain.employee_number import employee_number_warnings
 from services.intake.domain.state import State
 from services.intake.recipient_limit import RecipientLimit
@@ -34,6 +34,8 @@ OrphanHandler = Callable[[Documents], None]
 
 MAX_NUMBER_ATTEMPTS = 50
 """Each number that proves to be in use was taken by another process at the same moment."""
+ORDERED_AS_TEXT = 999_999
+"""Up to this count, registration numbers have six digits, and the greatest text is the latest number."""
 SUBMISSION_PATH = "/"
 """Path of the submission page, part of the command id of a submission."""
 
@@ -65,10 +67,31 @@ class RegistrationNumberAllocator:
 
     async def _next_number(self) -> str:
         prefix = registration_number_prefix(self._clock())
-        last_number = self._last_number
-        if not last_number.startswith(prefix):
-            last_number = await self._store.greatest("number", prefix) or ""
-        return next_registration_number(last_number or None, prefix)
+        if self._last_number.startswith(prefix):
+            count = registration_count(self._last_number, prefix)
+        else:
+            count = registration_count(await self._store.greatest("number", prefix), prefix)
+            if count >= ORDERED_AS_TEXT:
+                count = await self._last_count(prefix, count)
+        return registration_number(prefix, count + 1)
+
+    async def _last_count(self, prefix: str, registered: int) -> int:
+        """Return the last registered count from `registered` on by bisection, because numbers are consecutive."""
+
+        async def is_registered(count: int) -> bool:
+            return await self._store.find_one("number", registration_number(prefix, count)) is not None
+
+        step = 1
+        while await is_registered(registered + step):
+            registered, step = registered + step, 2 * step
+        free = registered + step
+        while free - registered > 1:
+            middle = (registered + free) // 2
+            if await is_registered(middle):
+                registered = middle
+            else:
+                free = middle
+        return registered
 
 
 class SubmissionService:
@@ -123,7 +146,8 @@ class SubmissionService:
         self, loaded: Loaded[State], fields: ResubmissionForm, stored: Documents, context: CommandContext
     ) -> CommandResult:
         """Complete a returned request whose new files are stored."""
-        return await self._change(ResubmitRequest, loaded, fields, stored, context)
+        key = self._change_key(loaded, fields, stored, context)
+        return await self._change(ResubmitRequest, loaded, fields, stored, key)
 
     async def correct_with_files(
         self,
@@ -145,13 +169,12 @@ class SubmissionService:
 
         Raises Problem 429 over this limit.
         """
+        key = self._change_key(loaded, fields, stored, context)
+        if (previous := await self._executor.find_result(loaded.id, key)) is not None:
+            return previous
         address = fields.email or (loaded.state.form.applicant.email if loaded.state.form else "")
-        counted = await self._recipient_limit.count_submission(address, network)
-        try:
-            return await self._change(CorrectRequest, loaded, fields, stored, context)
-        except Exception:
-            await self._recipient_limit.undo(counted)
-            raise
+        change = partial(self._change, CorrectRequest, loaded, fields, stored, key)
+        return await self._recipient_limit.count(address, network, change)
 
     async def _change(
         self,
@@ -159,13 +182,17 @@ class SubmissionService:
         loaded: Loaded[State],
         fields: ResubmissionForm,
         stored: Documents,
-        context: CommandContext,
+        key: CommandKey,
     ) -> CommandResult:
-        digest = request_digest(fields, documents_digest(stored))
-        key = context.command_key(f"{loaded.state.number}\n{loaded.id}", digest, self._platform.new_id)
         warnings = None if fields.employee_number is None else self.warnings(fields.employee_number)
         command = kind(**fields.model_dump(), documents=stored, warnings=warnings)
         return await self._executor.execute(loaded.id, command, key)
+
+    def _change_key(
+        self, loaded: Loaded[State], fields: ResubmissionForm, stored: Documents, context: CommandContext
+    ) -> CommandKey:
+        digest = request_digest(fields, documents_digest(stored))
+        return context.command_key(f"{loaded.state.number}\n{loaded.id}", digest, self._platform.new_id)
 
     def warnings(self, employee_number: str) -> tuple[str, ...]:
         """Return today's warning codes of a normalized employee number."""
@@ -190,15 +217,7 @@ class SubmissionService:
         """Count the email of a new request before anything is stored; a repeat is not counted."""
         if context.idempotency_key is not None and await self.find_submitted(context) is not None:
             return await register()
-        counted = await self._recipient_limit.count_submission(address, network)
-        try:
-            result = await register()
-        except Exception:
-            await self._recipient_limit.undo(counted)
-            raise
-        if result.repeated:
-            await self._recipient_limit.undo(counted)
-        return result
+        return await self._recipient_limit.count(address, network, register)
 
     async def _submit_with_next_number(
         self, fields: SubmissionForm, stored: Documents, context: CommandContext

@@ -124,6 +124,11 @@ class Executor(Generic[State]):
             set_attributes(span, outcome="repeated" if result.repeated else "executed")
             return result
 
+    async def find_result(self, request_id: str, key: CommandKey) -> CommandResult | None:
+        """Return the result of a command that was executed before, None if it was not. Raises IdempotencyKeyReused."""
+        stored = await self._cache.load([request_id])
+        return self._previous_result(self.runner.open(request_id, stored.get(request_id)), key)
+
     async def _execute(self, request_id: str, command: Any, key: CommandKey, new: bool) -> CommandResult:
         cached = self._cache.get_cached(request_id)
         if new or cached is not None:

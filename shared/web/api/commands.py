@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from shared.contracts.facts import ChecklistItem
 from shared.contracts.lifecycle import Status
 from shared.runtime.decider import Refusal
-from shared.runtime.executor import CommandResult, Executor
+from shared.runtime.executor import CommandKey, CommandResult, Executor
 from shared.web.api.idempotency import CommandContext, request_digest
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
@@ -44,9 +44,21 @@ async def execute_command(
 
     Raises: Problem for a refusal; a conflict names the event that happened first.
     """
-    key = context.command_key(f"{actor}\n{request_id}", request_digest(*parts))
+    key = command_key(context, request_id, actor, *parts)
+    return command_result(await execute_with_key(executor, request_id, command, key, messages))
+
+
+def command_key(context: CommandContext, request_id: str, actor: str, *parts: BaseModel | str) -> CommandKey:
+    """Return the key of a command of `actor`; `parts` are the content of the request."""
+    return context.command_key(f"{actor}\n{request_id}", request_digest(*parts))
+
+
+async def execute_with_key(
+    executor: Executor[State], request_id: str, command: object, key: CommandKey, messages: RefusalMessages
+) -> CommandResult:
+    """Execute a command with this key. Raises Problem for a refusal."""
     try:
-        return command_result(await executor.execute(request_id, command, key))
+        return await executor.execute(request_id, command, key)
     except Refusal as refusal:
         loaded = await executor.read_cached(request_id)
         raise refusal_problem(refusal, messages, loaded.version if loaded else 0) from refusal

@@ -111,6 +111,27 @@ async def test_a_repeated_submission_counts_once(intake: IntakeHarness):
     assert (await intake.submit(email=VICTIM)).status_code == 201
 
 
+async def test_repeated_corrections_and_changes_of_contact_count_once(intake: IntakeHarness):
+    applicant = await intake.new_applicant()
+    other = {"email": VICTIM, "phone": "0812 0000 1111"}
+
+    async def correct(key: dict[str, str], number: int) -> httpx.Response:
+        return await applicant.patch(key, data={"description": f"Data trayek kapal nomor {number}."}, files=NO_FILE)
+
+    async def change_contact(key: dict[str, str], number: int) -> httpx.Response:
+        return await applicant.post("/contact", key, json={**other, "phone": f"0812 0000 111{number}"})
+
+    for address, call in ((FORM["email"], correct), (VICTIM, change_contact)):
+        left = MAX_SUBMISSIONS_FROM_NETWORK - (address == FORM["email"])
+        for number in range(left):
+            key = {"Idempotency-Key": f"{address}-{number}"}
+            answers = [await call(key, number), await call(key, number)]
+            assert [answer.status_code for answer in answers] == [200, 200], answers[-1].text
+            assert answers[0].json() == answers[1].json()
+        refused(await call({}, left))
+        assert (await call({"Idempotency-Key": f"{address}-0"}, 0)).status_code == 200
+
+
 async def test_a_failed_submission_does_not_count(intake: IntakeHarness):
     folder = intake.platform.settings.documents
     folder.write_text("no folder")
