@@ -111,6 +111,16 @@ class OverdueBoard:
         query = overdue_query(today(self._clock()), responsible=responsible, limit=limit)
         return (await self._executor.find(query)).items
 
+    async def unreminded_requests_of(self, responsible: str, limit: int) -> Sequence[Loaded[State]]:
+        """Return the same without those that somebody was reminded of today."""
+        day, found = today(self._clock()), list[Loaded[State]]()
+        async for loaded in self._executor.find_all(find_overdue(day, responsible=responsible)):
+            if loaded.state.reminded_on != day:
+                found.append(loaded)
+            if len(found) == limit:
+                break
+        return found
+
     async def count_of(self, responsible: str) -> int:
         """Count the overdue requests of one who has to act."""
         return await self._executor.count(overdue_query(today(self._clock()), responsible=responsible))

@@ -199,7 +199,7 @@ class RemindPage:
         """Remind staff of their longest overdue request and the number of others, applicants each of their own."""
         responsible = posted.text("responsible")
         if responsible == APPLICANT:
-            requests = await self.assignment.overdue.requests_of(responsible, MAX_REMINDERS)
+            requests = await self.assignment.overdue.unreminded_requests_of(responsible, MAX_REMINDERS)
             sent = sum([await self._remind(loaded, 0) for loaded in requests])
         else:
             sent = await self._remind_staff(responsible)

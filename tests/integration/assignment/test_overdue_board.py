@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from shared.contracts.assignment import ReminderRequested
+from shared.contracts.facts import ChecklistItem
 from shared.contracts.verification import RequestClaimed
 from tests.support.domain.given_when_then import REQUEST
-from tests.support.domain.request_events import NURLAILA, verified, withdrawn
+from tests.support.domain.request_events import NURLAILA, returned_for, verified, withdrawn
 from tests.support.services.assignment_pages import API, advance_to, page, send, visible_text
 from tests.support.services.services_harness import request_id, submission
 from tests.support.services.staff_harness import StaffHarness, staff_harness
@@ -121,6 +122,17 @@ async def test_a_reminder_is_requested_once_a_day_at_most(harness: StaffHarness)
     await harness.sign_in_again_after(days=3)
     assert (await harness.post("hasan", f"{API}/{REQUEST}/reminder")).status_code == 200
     assert len([one for one in await harness.events("assignment") if isinstance(one.fact, ReminderRequested)]) == 2
+
+
+async def test_every_overdue_applicant_is_reminded_fifty_at_a_time(harness: StaffHarness):
+    for index in range(2, 54):
+        facts = submission(index), returned_for(ChecklistItem.FORM)
+        await harness.publish(*facts, subject=request_id(index))
+    await harness.sign_in_again_after(days=30)
+    for done in ("reminded&count=50", "reminded&count=2", "reminded_before"):
+        shown = await page(harness, "hasan", BOARD)
+        answer = await send(harness, "hasan", BOARD, shown, responsible="applicant")
+        assert answer.headers["location"] == f"{BOARD}?done={done}"
 
 
 async def test_staff_are_reminded_once_a_day_whatever_became_of_that_request(harness: StaffHarness):
