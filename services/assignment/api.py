@@ -80,7 +80,7 @@ async def export_list(
 ) -> Response:
     """Download the whole list as CSV or XLSX; technical staff get their own requests."""
     day, rules = assignment.today(), assignment.rules
-    requests = requests_query(**readable_filters(query, reader, day))
+    requests = requests_query(**readable_filters(query, reader, day)) if may_list(query.lead, reader) else None
     return await export_requests(
         kind, assignment.executor, requests, lambda loaded: present_summary(loaded, day, rules)
     )

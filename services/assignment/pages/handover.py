@@ -107,6 +107,9 @@ add_form_page(router, HANDOVER_PATH, HandoverPage, require_lead)
 
 
 @router.post(f"{HANDOVER_PATH}/berkas")
-async def upload_file(request: Request, _lead: Lead, files: HandoverFiles) -> Response:
+async def upload_file(
+    request_id: str, request: Request, lead: Lead, assignment: Assignment, files: HandoverFiles
+) -> Response:
     """Store a file before its form is sent."""
-    return await receive_upload(request, files)
+    loaded = await assignment.get_own_request(request_id, lead)
+    return await receive_upload(request, files, loaded.state.course.round)

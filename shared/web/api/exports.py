@@ -78,18 +78,20 @@ def neutralize(value: object) -> object:
 async def export_requests(
     kind: ExportKind,
     executor: Executor[State],
-    query: RecordQuery,
+    query: RecordQuery | None,
     to_item: Callable[[Loaded[State]], Mapping[str, Any]],
 ) -> ExportResponse:
-    """Return a whole list of requests as a file; cursors and limit of the query are ignored."""
-    rows = _request_rows(executor, replace(query, after=None, before=None, limit=PAGE_SIZE), to_item)
+    """Return a whole list of requests as a file, an empty one without a query; cursors and limit of the query are ignored."""
+    rows = _request_rows(executor, query, to_item)
     return await export(kind, "permohonan", [_texts[name] for name in REQUEST_FIELDS], rows)
 
 
 async def _request_rows(
-    executor: Executor[State], query: RecordQuery, to_item: Callable[[Loaded[State]], Mapping[str, Any]]
+    executor: Executor[State], query: RecordQuery | None, to_item: Callable[[Loaded[State]], Mapping[str, Any]]
 ) -> AsyncIterator[Row]:
-    async for loaded in executor.find_all(query):
+    if query is None:
+        return
+    async for loaded in executor.find_all(replace(query, after=None, before=None, limit=PAGE_SIZE)):
         item = to_item(loaded)
         yield ["" if item[name] in (None, "") else write(item[name]) for name, write in REQUEST_FIELDS.items()]
 

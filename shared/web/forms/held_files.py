@@ -220,8 +220,8 @@ def _unsent(posted: PostedForm, name: str) -> list[str]:
     return [safe_name(each) for each in posted.many(UNSENT + name) if f"{UNSENT}{name}/{each}" not in removed]
 
 
-async def receive_upload(request: Request, held: HeldFiles) -> Response:
-    """Store the file of one field before its form is sent and return its list items.
+async def receive_upload(request: Request, held: HeldFiles, round_number: int = 1) -> Response:
+    """Store the file of one field before its form is sent, for this round of the request, and return its list items.
 
     A broken connection then costs one file and not the whole form.
     """
@@ -233,7 +233,7 @@ async def receive_upload(request: Request, held: HeldFiles) -> Response:
         raise Problem(422, _ONE_FILE)
     for upload in posted.uploads:
         await require_upload_budget(request, upload.size)
-    form_files = await held.collect(request, replace(posted, texts={}))
+    form_files = await held.collect(request, replace(posted, texts={}), round_number)
     files = held.with_tokens(posted, form_files).held[name]
     messages = [error.message for error in form_files.errors if error.field == name]
     single = held.fields[name].rule.max_count == 1

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared.contracts.assignment import WorkCompleted
-from tests.support.domain.request_events import confirmed, contested, withdrawn
-from tests.support.services.assignment_pages import WORK, advance_to, page, send, submit_form, visible_text
+from tests.support.domain.request_events import confirmed, contested, resubmitted, returned, withdrawn
+from tests.support.services.assignment_pages import WORK, advance_on, advance_to, page, send, submit_form, visible_text
 from tests.support.services.staff_harness import StaffHarness, pdf, staff_harness
 
 
@@ -75,7 +75,9 @@ async def test_a_held_file_can_be_removed_without_script(harness: StaffHarness):
 
 
 async def test_files_may_be_uploaded_before_their_form(harness: StaffHarness):
-    await advance_to(harness, "in_progress")
+    await advance_to(harness, "submitted")
+    await harness.publish(returned, resubmitted)
+    await advance_on(harness, "in_progress", round_number=2)
     form = await page(harness, "dewi", f"{WORK}/serahkan")
     assert f'data-files="{WORK}/serahkan/berkas"' in form.text
     files = [("documents", ("laporan.pdf", pdf(1)))]
@@ -84,6 +86,9 @@ async def test_files_may_be_uploaded_before_their_form(harness: StaffHarness):
     token = re.findall(r'name="held.documents" value="([^"]+)"', line.text)[0]
     sent = {"summary": "Data tersinkron.", "held.documents": token}
     assert (await send(harness, "dewi", f"{WORK}/serahkan", form, **sent)).status_code == 303
+    fact = (await harness.events("assignment"))[-1].fact
+    assert isinstance(fact, WorkCompleted)
+    assert [document.round for document in fact.documents] == [2, 2]
 
 
 async def test_a_handover_sent_concurrently_is_one_and_keeps_its_files(harness: StaffHarness):

@@ -17,6 +17,7 @@ import pytest
 from shared.runtime.executor import Executor
 from shared.storage.port import RecordQuery, StoreUnavailable
 from tests.support.domain.request_events import APPLICANT
+from tests.support.services.assignment_pages import advance_to
 from tests.support.services.staff_harness import StaffHarness, staff_harness
 
 NAMES = {"main": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
@@ -161,7 +162,11 @@ async def test_an_unknown_format_or_column_is_refused(harness: StaffHarness, pat
 
 
 async def test_leads_download_their_own_requests_only(harness: StaffHarness):
-    await submit(harness, 1)
-    answer = await harness.get("dewi", "/api/assignment/requests.csv")
-    assert len(answer.content.decode().splitlines()) == 1
+    await submit(harness, 2)
+    await advance_to(harness, "assigned")
+    path = "/api/assignment/requests"
+    for query, listed in (("", 1), ("?lead=dewi", 1), ("?lead=surya", 0)):
+        assert len((await harness.get("dewi", f"{path}{query}")).json()["items"]) == listed
+        exported = await harness.get("dewi", f"{path}.csv{query}")
+        assert len(exported.content.decode().splitlines()) == 1 + listed
     assert (await harness.get("dewi", "/api/verification/requests.csv")).status_code == 403

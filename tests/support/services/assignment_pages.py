@@ -28,9 +28,13 @@ async def advance_to(
 ) -> None:
     """Advance a request to this status."""
     await harness.submitted(*documents, subject=subject, **fields)
-    if status == "submitted":
-        return
-    await harness.publish(verified, subject=subject)
+    if status != "submitted":
+        await advance_on(harness, status, subject=subject)
+
+
+async def advance_on(harness: StaffHarness, status: str, *, subject: str = REQUEST, round_number: int = 1) -> None:
+    """Verify a submitted request and advance it to this status."""
+    await harness.publish(verified.model_copy(update={"round": round_number}), subject=subject)
     for who, step, body, reached in STEPS:
         if status == "verified":
             return
