@@ -16,6 +16,7 @@ from shared.identity.accounts import Account, AccountStore
 from shared.mail.port import Email, Mailer, Outcome, retry_delay
 from shared.office.digests import DIGEST_ITEMS, DIGEST_LIFETIME, DIGESTS, digest_key
 from shared.office.port import EntryConflict, OfficeEntry, OfficeStore
+from shared.storage.port import StoreUnavailable
 from shared.web.views.navigation import start_path_of
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class DigestSender:
         for entry in await self._office.entries(DIGESTS, f"{day.isoformat()}/"):
             now = self._clock()  # a slow mail server must not shorten the claims of the later ones
             if _is_due(entry, now) and (claimed := await self._claim(entry, now)):
-                await self._send(claimed, now)
+                await self._send_or_retry(claimed, now)
 
     async def _plan_moments(self, now: datetime) -> None:
         """Plan a digest for those who have no overdue work, but notifications to read; later ones wait for the next day."""
@@ -83,6 +84,16 @@ class DigestSender:
         except EntryConflict:
             return None
 
+    async def _send_or_retry(self, entry: OfficeEntry, now: datetime) -> None:
+        """Send a digest; one that cannot be composed does not keep others from theirs."""
+        try:
+            await self._send(entry, now)
+        except (StoreUnavailable, EntryConflict):
+            raise
+        except Exception:
+            logger.exception("digest %s cannot be sent", entry.key)
+            await self._retry_later(entry, now)
+
     async def _send(self, entry: OfficeEntry, now: datetime) -> None:
         username = entry.key.partition("/")[2]
         account = await self._accounts.account(username)
@@ -98,7 +109,13 @@ class DigestSender:
                 await self._office.delete(DIGEST_ITEMS, item.key)
             return
         logger.warning("digest of %s: %s", username, outcome.reason)
-        delay = retry_delay(entry.body["tries"]) if outcome.kind != "permanent" else None
+        if outcome.kind == "permanent":
+            await self._settle(entry, "failed", now)
+        else:
+            await self._retry_later(entry, now)
+
+    async def _retry_later(self, entry: OfficeEntry, now: datetime) -> None:
+        delay = retry_delay(entry.body["tries"])
         await self._settle(entry, "failed", now, retry_at=now + delay if delay else None)
 
     async def _deliver(self, email: Email) -> Outcome:

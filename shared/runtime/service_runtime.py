@@ -37,6 +37,24 @@ CATCH_UP_TIMEOUT_SECONDS = 30.0
 CATCH_UP_POLL_SECONDS = 0.25
 MIGRATION_INTERVAL_SECONDS = 3600.0
 RESTART_BACKOFF = Backoff(0.2, 15.0)
+STABLE_SECONDS = 60.0
+"""After so long a run, a failure counts as the first one."""
+
+
+async def supervise(service: str, part: str, run: Callable[[], Awaitable[Any]]) -> None:
+    """Run a part of a service forever; if it fails, log the error and start it again after a growing delay."""
+    current_service.set(service)
+    loop, failures = asyncio.get_running_loop(), 0
+    while True:
+        await RESTART_BACKOFF.wait(failures)
+        started_at = loop.time()
+        try:
+            await run()
+        except (StoreUnavailable, LogUnavailable) as error:
+            logger.warning("%s of %s waits: %s", part, service, error)
+        except Exception:
+            logger.exception("%s of %s failed and is restarted", part, service)
+        failures = 1 if loop.time() - started_at >= STABLE_SECONDS else failures + 1
 
 
 class ServiceRuntime(Generic[State]):
@@ -82,12 +100,12 @@ class ServiceRuntime(Generic[State]):
         """Publish, consume and run timers in the background."""
         self._started_at = asyncio.get_running_loop().time()
         self._tasks = [
-            asyncio.create_task(self._supervise("relay", self.relay.run)),
-            asyncio.create_task(self._supervise("consumer", self._consume)),
-            asyncio.create_task(self._supervise("timers", self._run_timers)),
-            asyncio.create_task(self._supervise("columns", self._migrate_columns)),
-            asyncio.create_task(self._supervise("replays", self.dead_letters.replay_readable_forever)),
-            *(asyncio.create_task(self._supervise(part, run)) for part, run in self._background.items()),
+            asyncio.create_task(supervise(self.name, "relay", self.relay.run)),
+            asyncio.create_task(supervise(self.name, "consumer", self._consume)),
+            asyncio.create_task(supervise(self.name, "timers", self._run_timers)),
+            asyncio.create_task(supervise(self.name, "columns", self._migrate_columns)),
+            asyncio.create_task(supervise(self.name, "replays", self.dead_letters.replay_readable_forever)),
+            *(asyncio.create_task(supervise(self.name, part, run)) for part, run in self._background.items()),
         ]
 
     async def _migrate_columns(self) -> None:
@@ -118,20 +136,6 @@ class ServiceRuntime(Generic[State]):
             return await self.log.lag(self.name) > 0
         except LogUnavailable:
             return True
-
-    async def _supervise(self, part: str, run: Callable[[], Awaitable[Any]]) -> None:
-        """Run a part forever; if it fails, log the error and start it again after a growing delay."""
-        current_service.set(self.name)
-        failures = 0
-        while True:
-            await RESTART_BACKOFF.wait(failures)
-            failures += 1
-            try:
-                await run()
-            except (StoreUnavailable, LogUnavailable) as error:
-                logger.warning("%s of %s waits: %s", part, self.name, error)
-            except Exception:
-                logger.exception("%s of %s failed and is restarted", part, self.name)
 
     async def stop(self) -> None:
         """Stop consuming, finish what is in progress, and publish what waits."""

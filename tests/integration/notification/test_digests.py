@@ -17,7 +17,7 @@ from services.notification.app import _email_settings
 from services.notification.digest_sender import DigestSender
 from services.notification.preferences import NotificationPreferences
 from shared.mail.port import Email, Outcome
-from shared.office.digests import DIGESTS
+from shared.office.digests import DIGEST_ITEMS, DIGESTS
 from tests.support.adapters.scripted_smtp import Script, ScriptedSmtp
 from tests.support.domain.request_events import verified
 from tests.support.services.assignment_pages import page, submit_form, visible_text
@@ -166,6 +166,18 @@ async def test_a_slow_mail_server_makes_no_process_send_the_digests_of_another(
     slow = sender(harness)
     slow._mailer = SlowMailer()  # type: ignore[assignment]  # only sends
     await slow.send_due()
+    assert recipients(server) == {"nurlaila": 1, "samsul": 1, "hasan": 1, "halima": 1, "kepala": 1}
+
+
+async def test_a_digest_that_cannot_be_composed_keeps_nobody_from_theirs(harness: StaffHarness, server: ScriptedSmtp):
+    await fill(harness)
+    await planner(harness).plan_due()
+    damaged = await harness.platform.office.put(DIGEST_ITEMS, "hasan/damaged", {"kind": "staff_submitted"})
+    await sender(harness).send_due()
+    assert recipients(server) == {"nurlaila": 1, "samsul": 1, "halima": 1, "kepala": 1}
+    await harness.platform.office.delete(DIGEST_ITEMS, damaged.key)
+    harness.clock.advance(minutes=10)
+    await sender(harness).send_due()
     assert recipients(server) == {"nurlaila": 1, "samsul": 1, "hasan": 1, "halima": 1, "kepala": 1}
 
 
