@@ -74,6 +74,27 @@ async def test_a_write_that_raises_is_rolled_back_alone(file: SqliteDatabase):
     assert words(file) == {"one", "two"}
 
 
+async def test_writes_go_on_after_a_rollback_that_failed(file: SqliteDatabase):
+    denied: list[str] = []
+
+    def deny_one_rollback(operation: int, statement: str | None, *_: str | None) -> int:
+        if operation == apsw.SQLITE_TRANSACTION and statement == "ROLLBACK" and not denied:
+            denied.append(statement)
+            return apsw.SQLITE_DENY
+        return apsw.SQLITE_OK
+
+    def fail(db: apsw.Connection) -> None:
+        db.authorizer = deny_one_rollback
+        db.execute(ADD, ("lost",))
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        await file.write(fail)
+    await file.write(lambda db: db.execute(ADD, ("kept",)))
+    assert denied
+    assert words(file) == {"kept"}
+
+
 async def test_a_write_cancelled_in_the_queue_is_not_executed(file: SqliteDatabase):
     with busy_writer(file):
         tasks = [add(file, word) for word in ("one", "two", "three")]

@@ -87,6 +87,7 @@ class GroupCommitWriter:
         """Commit a group; return None if it was rolled back because one of several writes failed."""
         if not group:
             return []
+        self._roll_back()  # if that failed after the last group
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except BaseException as error:
