@@ -70,7 +70,9 @@ def run(words: Sequence[str]) -> int:
             with contextlib.suppress(EngineUnavailable):
                 addresses[setting] = running.enter_context(engine.running(folder / setting.lower()))
         say(f"{len(addresses)} of {len(ENGINES)} engines run")
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *words]
+        # In the order of tests/conftest.py, the slowest files first.
+        options = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+        command = [sys.executable, "-m", "pytest", "-q", *options, *words]
         return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode
 
 
