@@ -114,7 +114,7 @@ class OverdueBoard:
     async def unreminded_requests_of(self, responsible: str, limit: int) -> Sequence[Loaded[State]]:
         """Return the same without those that somebody was reminded of today."""
         day, found = today(self._clock()), list[Loaded[State]]()
-        async for loaded in self._executor.find_all(find_overdue(day, responsible=responsible)):
+        async for loaded in self._executor.find_all(overdue_query(day, responsible=responsible)):
             if loaded.state.reminded_on != day:
                 found.append(loaded)
             if len(found) == limit:

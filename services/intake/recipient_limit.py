@@ -59,7 +59,7 @@ class RecipientLimit:
         limits = {_key("submissions", mailbox): MAX_SUBMISSIONS}
         limits[_key("submissions_from", mailbox, network)] = MAX_SUBMISSIONS_FROM_NETWORK
         now = self._clock()
-        oldest = await self._count(limits, now)
+        oldest = await self._count_attempt(limits, now)
         if oldest is not None:
             raise _too_many_emails(max(1, math.ceil((oldest + WINDOW - now).total_seconds())))
         return CountedEmail(tuple(limits), now)
@@ -67,7 +67,7 @@ class RecipientLimit:
     async def count_link_email(self, address: str) -> CountedEmail | None:
         """Count an email with a tracking link; None if the limit is reached."""
         limits, now = {_key("links", _normalize_mailbox(address)): MAX_LINK_EMAILS}, self._clock()
-        return None if await self._count(limits, now) else CountedEmail(tuple(limits), now)
+        return None if await self._count_attempt(limits, now) else CountedEmail(tuple(limits), now)
 
     async def undo(self, counted: CountedEmail) -> None:
         """Stop counting an email that is not sent after all."""
@@ -76,7 +76,7 @@ class RecipientLimit:
                 for key in counted.keys:
                     await self._store.undo_attempt(key, counted.counted_at)
 
-    async def _count(self, limits: Mapping[str, int], now: datetime) -> datetime | None:
+    async def _count_attempt(self, limits: Mapping[str, int], now: datetime) -> datetime | None:
         return await self._store.count_attempt(limits, now, now - WINDOW) if self._enabled else None
 
 
