@@ -86,9 +86,9 @@ async def test_writes_go_on_after_a_rollback_that_failed(file: SqliteDatabase):
     def fail(db: apsw.Connection) -> None:
         db.authorizer = deny_one_rollback
         db.execute(ADD, ("lost",))
-        raise ValueError
+        raise ValueError("the write failed")
 
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="the write failed"):
         await file.write(fail)
     await file.write(lambda db: db.execute(ADD, ("kept",)))
     assert denied
