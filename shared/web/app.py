@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
+from shared.backends.platform import Platform
 from shared.settings import Settings
 from shared.storage.port import StateStore
 from shared.web.admin.health import default_health_checks
@@ -33,9 +33,6 @@ from shared.web.http.routes import add_routes
 from shared.web.http.stream_limits import StreamRegistry
 from shared.web.http.upload_budget import UploadBudget, UploadBudgetMiddleware
 from shared.web.views.static_files import static_router
-
-if TYPE_CHECKING:
-    from shared.backends.platform import Platform
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 
+from shared.backends.platform import Platform
 from shared.identity.service import Principal
 from shared.web.http.request_limits import NO_LIMITS, RequestLimits
 from shared.web.http.routes import add_routes
-
-if TYPE_CHECKING:
-    from shared.backends.platform import Platform
 
 Service = TypeVar("Service")
 
 
 def platform_of(request: Request) -> Platform:
-    return cast("Platform", request.app.state.platform)
+    return cast(Platform, request.app.state.platform)
 
 
 def current_principal(request: Request) -> Principal | None:

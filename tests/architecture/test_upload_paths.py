@@ -8,7 +8,7 @@ from itertools import chain
 import pytest
 
 from services.assignment.app import LIMITS as ASSIGNMENT_LIMITS
-from services.intake.limits import LIMITS as INTAKE_LIMITS
+from services.intake.app import LIMITS as INTAKE_LIMITS
 from shared.web.http.request_limits import merge_limits
 from tests.architecture.test_routes_by_role import APPLICANT, MATRIX, PAGES, PUBLIC, address
 

@@ -11,7 +11,7 @@ from services.assignment.dependencies import require_head
 from services.assignment.oversight.dashboard import Dashboard
 from services.assignment.oversight.dashboard_pdf import dashboard_pdf
 from services.assignment.oversight.presenters import present_dashboard, present_public, present_survey
-from services.assignment.oversight.register_pdf import register_pdf
+from services.assignment.oversight.register import register_pdf
 from services.assignment.oversight.schemas import (
     DashboardQuery,
     DashboardResponse,

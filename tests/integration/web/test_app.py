@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from services.assignment.app import LIMITS as ASSIGNMENT_LIMITS
-from services.intake.limits import LIMITS as INTAKE_LIMITS
+from services.intake.app import LIMITS as INTAKE_LIMITS
 from shared.settings import Settings
 from shared.web.admin.health import HealthCheck, readiness
 from shared.web.api.problems import Problem

@@ -16,7 +16,7 @@ import httpx
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import Field
 
-from services.intake.limits import LIMITS
+from services.intake.app import LIMITS
 from shared.backends.platform import Platform, open_platform
 from shared.contracts.facts import DocumentKind
 from shared.documents.port import StoreUnavailable as DocumentsDown
