@@ -18,7 +18,7 @@ import apsw
 
 from bench.machine import NotReady, cpu_seconds, free_port, running, wait_until_ready
 
-TARGETS = ("plain", "lean", "simpul")
+TARGETS = ("plain", "lean", "simpul", "workers")
 ALL_TARGETS = (*TARGETS, "distributed")
 SIMPUL = str(Path(sys.executable).with_name("simpul"))
 ROLES = ("officer", "structural", "technical")
@@ -138,13 +138,21 @@ def baseline_target(name: str, data: Path) -> Target:
     return Target(name, [Program(command, {}, port)], {"": port}, accounts, emails=False)
 
 
-def simpul_target(data: Path, sink: Sink) -> Target:
+def simpul_target(data: Path, sink: Sink, *, workers: int = 1) -> Target:
     """Simpul in embedded mode with default settings, existing staff accounts and no limit on submissions."""
     port = free_port()
     settings = {"SIMPUL_DATA": str(data / "simpul"), "SIMPUL_PORT": str(port), **simpul_settings(sink)}
-    program = Program([SIMPUL, "up"], settings, port)
+    program = Program([SIMPUL, "up", "--workers", str(workers)], settings, port)
     accounts, database = create_accounts(data, settings), data / "simpul" / "simpul.db"
-    return Target("simpul", [program], {"": port}, accounts, emails=True, measures_propagation=True, database=database)
+    return Target(
+        "simpul" if workers == 1 else "workers",
+        [program],
+        {"": port},
+        accounts,
+        emails=True,
+        measures_propagation=True,
+        database=database,
+    )
 
 
 def simpul_settings(sink: Sink) -> dict[str, str]:

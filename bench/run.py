@@ -23,7 +23,8 @@ from bench.report import DISTRIBUTED, PAGE, page, preserved_sections, summary, w
 from bench.rounds import ALL_TARGETS, TARGETS, Round, Sink, Target, baseline_target, run_round, simpul_target
 from tests.support.engines.engine_process import EngineUnavailable
 
-QUICK_TARGETS = ("plain", "simpul")
+QUICK_TARGETS = ("plain", "simpul", "workers")
+WORKERS = 2
 QUICK_ROUNDS, QUICK_SECONDS, QUICK_CLIENTS, QUICK_EVENTS = 2, 12.0, 16, 20_000
 
 
@@ -66,7 +67,9 @@ def run_rounds(targets: list[str], rounds: int, clients: int, seconds: float, *,
 def _open_target(name: str, data: Path, sink: Sink) -> contextlib.AbstractContextManager[Target]:
     if name == "distributed":
         return distributed_target(data, sink)
-    return contextlib.nullcontext(simpul_target(data, sink) if name == "simpul" else baseline_target(name, data))
+    if name in ("simpul", "workers"):
+        return contextlib.nullcontext(simpul_target(data, sink, workers=1 if name == "simpul" else WORKERS))
+    return contextlib.nullcontext(baseline_target(name, data))
 
 
 def measure_folding() -> str:
@@ -89,7 +92,7 @@ def main_figures(done: Sequence[Round], rebuild: Mapping[str, float]) -> dict[st
         "lifecycles_per_second": {
             "baseline": median("plain", lambda one: one.rate),
             "embedded": median("simpul", lambda one: one.rate),
-            "embedded_workers_2": None,
+            "embedded_workers_2": median("workers", lambda one: one.rate),
         },
         "events_per_lifecycle": sum(store.events for store in stores) / requests if requests else None,
         "bytes_per_request": sum(store.bytes for store in stores) / requests if requests else None,

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     data: Path = Field(Path("data"), description="folder for all data of the embedded mode")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
+    workers: int = Field(1, ge=1, le=64, description="processes of `simpul up` that share the port; embedded mode only")
     base_url: str = Field("", description="public address of the service, used in links; empty: http://HOST:PORT")
     smtp: SecretStr = Field(
         SecretStr(""), description="smtp://user:password@host:587?tls=starttls; empty: files in DATA/mail"
@@ -166,6 +167,8 @@ class Settings(BaseSettings):
             )
         if _is_set(self.secret) and (self.secret_file or not self.distributed):
             raise ValueError("SIMPUL_SECRET is for SIMPUL_MODE=distributed without SIMPUL_SECRET_FILE alone")
+        if self.distributed and self.workers > 1:
+            raise ValueError("SIMPUL_WORKERS is for SIMPUL_MODE=embedded; start more processes of each service instead")
         if self.distributed and (missing := self._missing_settings()):
             raise ValueError(f"SIMPUL_MODE=distributed needs {', '.join(f'SIMPUL_{name.upper()}' for name in missing)}")
         return self

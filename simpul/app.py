@@ -58,12 +58,15 @@ def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await platform.prepare_stores()
+        platform.workers.messages.start()
         for service in unstarted:
             await service.runtime.store.prepare()
-        for service in services:
-            await service.start()
-        background = [asyncio.create_task(gauges.run()), asyncio.create_task(check_storage(platform.backend.check))]
-        if ADMIN_SERVICE in names:
+        for part, service in enumerate(services):
+            await service.start(platform.workers, part)
+        background = [asyncio.create_task(gauges.run())]
+        if platform.workers.runs(0):
+            background.append(asyncio.create_task(check_storage(platform.backend.check)))
+        if ADMIN_SERVICE in names and platform.workers.runs(0):
             # Only this process has the stores of all services, whose outboxes may name documents that the log does not yet.
             stores = [service.runtime.store for service in (*services, *unstarted)]
             background.append(asyncio.create_task(sweep_periodically(platform, stores)))
@@ -75,6 +78,7 @@ def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS
             await asyncio.gather(*background, return_exceptions=True)
             for service in services:
                 await service.stop()
+            platform.workers.messages.stop()
             await platform.close()
 
     app = create_app(

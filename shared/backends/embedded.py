@@ -14,11 +14,12 @@ from shared.settings import Settings
 from shared.storage.port import Column, StateStore
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.store import SqliteStateStore
+from shared.workers.messages import WorkerMessages
 
 
-def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
-    """Open the database. Raises OSError or StoreUnavailable if it cannot be used."""
-    file = SqliteDatabase(settings.database)
+def open_backend(settings: Settings, clock: Clock, new_id: NewId, messages: WorkerMessages | None = None) -> Backend:
+    """Open the database; `messages` reach the other workers. Raises OSError or StoreUnavailable if it cannot be used."""
+    file = SqliteDatabase(settings.database, messages)
 
     def state_store(service: str, columns: Sequence[Column]) -> StateStore:
         return SqliteStateStore(file, service, columns, clock)

@@ -24,20 +24,22 @@ def lock_exclusively(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def lock_shared(folder: Path, *services: str) -> Iterator[None]:
-    """Share the folder with other processes, as the only one that serves these services. Raises FolderInUse at once."""
+def lock_shared(folder: Path, *services: str) -> Iterator[list[int]]:
+    """Share the folder with other processes, as the only one that serves these services. Raises FolderInUse at once.
+
+    A child process that inherits the file descriptors, which are yielded, holds the locks as well.
+    """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_flock(folder, "", fcntl.LOCK_SH))
-        for service in services:
-            stack.enter_context(_flock(folder, service, fcntl.LOCK_EX))
-        yield
+        locks = [stack.enter_context(_flock(folder, "", fcntl.LOCK_SH))]
+        locks += [stack.enter_context(_flock(folder, service, fcntl.LOCK_EX)) for service in services]
+        yield locks
 
 
 @contextlib.contextmanager
-def _flock(folder: Path, name: str, kind: int) -> Iterator[None]:
+def _flock(folder: Path, name: str, kind: int) -> Iterator[int]:
     with (folder / (f"lock.{name}" if name else "lock")).open("a") as file:
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FolderInUse(folder, name) from error
-        yield
+        yield file.fileno()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from itsdangerous import URLSafeSerializer
 
@@ -29,6 +29,7 @@ from shared.office.presence import PresenceRegister
 from shared.secrets import load_secret, read_secret
 from shared.settings import InvalidSettings, Settings
 from shared.storage.port import Column, StateStore
+from shared.workers.group import WorkerGroup
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Platform:
     signer: ExactSigner
     held_file_serializer: URLSafeSerializer
     inspector: Inspector
+    workers: WorkerGroup = field(default_factory=WorkerGroup)
 
     @property
     def log(self) -> EventLog:
@@ -75,7 +77,7 @@ class Platform:
 
     @property
     def single_process(self) -> bool:
-        """Each service has one process, which may recover at its start what an earlier one left in flight."""
+        """The background work of a service has one process, which may recover at its start what an earlier one left in flight."""
         return self.backend.single_process
 
     def state_store(self, service: str, columns: Sequence[Column]) -> StateStore:
@@ -99,13 +101,16 @@ class Platform:
         await self.backend.close()
 
 
-def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId = random_id) -> Platform:
+def open_platform(
+    settings: Settings, clock: Clock = system_clock, new_id: NewId = random_id, workers: WorkerGroup | None = None
+) -> Platform:
     """Open everything that the settings select. Raises InvalidSettings, and OSError if the data folder cannot be used."""
+    workers = workers or WorkerGroup()
     if not settings.distributed:
         settings.data.mkdir(parents=True, exist_ok=True)
     secret = load_secret(settings)
     signer = make_signer(secret)
-    backend = _open_backend(settings, clock, new_id)
+    backend = _open_backend(settings, clock, new_id, workers)
     backend = replace(backend, documents=InstrumentedDocumentStore(backend.documents))
     return Platform(
         settings=settings,
@@ -121,10 +126,11 @@ def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId
         signer=signer,
         held_file_serializer=make_serializer(secret, "held-file"),
         inspector=Inspector(),
+        workers=workers,
     )
 
 
-def _open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
+def _open_backend(settings: Settings, clock: Clock, new_id: NewId, workers: WorkerGroup) -> Backend:
     # The drivers of the distributed backend take a second to import, and the embedded one never needs them.
     if settings.distributed:
         from shared.backends.distributed import open_backend as distributed
@@ -132,7 +138,7 @@ def _open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
         return distributed(settings, clock, new_id)
     from shared.backends.embedded import open_backend as embedded
 
-    return embedded(settings, clock, new_id)
+    return embedded(settings, clock, new_id, workers.messages)
 
 
 def _calendar(settings: Settings) -> WorkingCalendar:

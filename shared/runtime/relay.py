@@ -20,6 +20,7 @@ from shared.observability.tracing import start_span
 from shared.runtime.metrics import PUBLISHED
 from shared.runtime.outbox import OutboxBacklog, OutboxDecoder, PendingEvent, outbox_pages
 from shared.storage.port import OutboxEntry, StateStore, StoreUnavailable
+from shared.workers.messages import WorkerMessages
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,20 @@ class Relay:
         self._retry_timer: asyncio.TimerHandle | None = None
         self._batches_in_flight: set[asyncio.Task[None]] = set()
         self._wake, self._gap_found, self._gap_lock = asyncio.Event(), asyncio.Event(), asyncio.Lock()
+        self._messages = WorkerMessages()
+
+    def share(self, messages: WorkerMessages) -> None:
+        """Exchange with other processes which events were published, so that none reads the outbox to learn it."""
+        self._messages = messages
+        messages.subscribe(self._topic, self._on_published_elsewhere)
+
+    @property
+    def _topic(self) -> str:
+        return f"published.{self._service}"
+
+    def _on_published_elsewhere(self, text: str) -> None:
+        subject, _, sequence = text.rpartition(" ")
+        self._last_published[subject] = max(int(sequence), self._last_published.get(subject, 0))
 
     def enqueue(self, entries: Sequence[OutboxEntry]) -> None:
         """Publish entries that were just saved, soon and in order."""
@@ -95,10 +110,15 @@ class Relay:
         """Publish, prune and sweep until cancelled."""
         await self.sweep()
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.run_beside_another())
+            tasks.create_task(self._run_periodically(SWEEP_INTERVAL_SECONDS, self.sweep_leftovers))
+
+    async def run_beside_another(self) -> None:
+        """Publish and prune until cancelled what this process saves; another one publishes what a crash left."""
+        async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publish_forever())
             tasks.create_task(self._resolve_gaps_forever())
             tasks.create_task(self._run_periodically(PRUNE_INTERVAL_SECONDS, self.prune))
-            tasks.create_task(self._run_periodically(SWEEP_INTERVAL_SECONDS, self.sweep_leftovers))
 
     async def drain(self) -> None:
         """Publish everything that waits and prune the outbox. Raises LogUnavailable, StoreUnavailable."""
@@ -292,6 +312,7 @@ class Relay:
         if waiting:
             self._waiting[pending.subject] = waiting
         self._last_published[pending.subject] = pending.sequence
+        self._messages.send(self._topic, f"{pending.subject} {pending.sequence}")
 
     async def _run_periodically(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

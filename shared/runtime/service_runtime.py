@@ -26,6 +26,8 @@ from shared.runtime.state_cache import StateCache
 from shared.runtime.timers import DueHandler, Timers, run_due_commands
 from shared.runtime.write_conflicts import conflict_backoff
 from shared.storage.port import StateStore, StoreUnavailable, Write
+from shared.workers.group import SOLE_WORKER, WorkerGroup
+from shared.workers.messages import WorkerMessages
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,8 @@ class ServiceRuntime(Generic[State]):
     ) -> None:
         self.name, self._subscribes_to = decider.service, decider.subscribes_to
         self.store, self.log, self.clock = store, log, clock
-        runner, cache, backoff = DeciderRunner(decider), StateCache(store), backoff or conflict_backoff()
+        runner, backoff = DeciderRunner(decider), backoff or conflict_backoff()
+        cache = self.cache = StateCache(store)
         self.relay = Relay(self.name, store, log)
         publish = self.relay.enqueue
         self.executor = Executor(runner, store, cache, clock, publish, self._after_save, backoff)
@@ -107,6 +110,15 @@ class ServiceRuntime(Generic[State]):
             asyncio.create_task(supervise(self.name, "replays", self.dead_letters.replay_readable_forever)),
             *(asyncio.create_task(supervise(self.name, part, run)) for part, run in self._background.items()),
         ]
+
+    def share(self, messages: WorkerMessages) -> None:
+        """Execute commands in several processes, which exchange messages; before `start`."""
+        self.cache.distrust()
+        self.relay.share(messages)
+
+    def start_beside_another(self) -> None:
+        """Only publish what is saved here; another process of the service on the same folder does everything else."""
+        self._tasks = [asyncio.create_task(self._supervise("relay", self.relay.run_beside_another))]
 
     async def _migrate_columns(self) -> None:
         """Migrate now and then, because a process of an older version may still write."""
@@ -175,8 +187,14 @@ class ServiceApp:
     def name(self) -> str:
         return self.runtime.name
 
-    async def start(self) -> None:
+    async def start(self, workers: WorkerGroup = SOLE_WORKER, part: int = 0) -> None:
+        """Start the service; of several workers, one runs its background work, which has the number `part`."""
         await self.runtime.prepare()
+        if workers.size > 1:
+            self.runtime.share(workers.messages)
+        if not workers.runs(part):
+            self.runtime.start_beside_another()
+            return
         if self.before_start is not None:
             await self.before_start()
         self.runtime.start()

@@ -11,18 +11,23 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 POLL_INTERVAL_SECONDS = 0.5
-"""Interval of polls, because a write of another process does not notify."""
+"""Interval of polls, because not every process that writes notifies this one."""
 
 
 class Notifier:
-    """Wakes tasks that wait for a condition after something has changed."""
+    """Wakes tasks that wait for a condition after something has changed; `notify_others` reaches other processes."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, notify_others: Callable[[], None] = lambda: None) -> None:
+        self._lock, self._notify_others = threading.Lock(), notify_others
         self._waiters: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
-        """Wake all waiting tasks; callable from any thread."""
+        """Wake all waiting tasks, also those of other processes; callable from any thread."""
+        self.wake()
+        self._notify_others()
+
+    def wake(self) -> None:
+        """Wake the waiting tasks of this process; callable from any thread."""
         with self._lock:
             woken, self._waiters = self._waiters, set()
         for waiter in woken:

@@ -43,17 +43,17 @@ def ensure_data_folder(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def data_folder_lock(settings: Settings, *service_names: str) -> Iterator[None]:
+def data_folder_lock(settings: Settings, *service_names: str) -> Iterator[list[int]]:
     """Share the data folder with other processes, and lock these services for this one; nothing in distributed mode.
 
-    Raises Failed if another process has locked the folder or one of the services.
+    Yields the file descriptors of the locks. Raises Failed if another process has locked the folder or one of the services.
     """
     if settings.distributed:
-        yield
+        yield []
         return
     try:
-        with lock_shared(ensure_data_folder(settings.data), *service_names):
-            yield
+        with lock_shared(ensure_data_folder(settings.data), *service_names) as locks:
+            yield locks
     except FolderInUse as error:
         if error.name:
             raise Failed(f"Another process serves {error.name} on {settings.data} already.") from error

@@ -1,4 +1,4 @@
-"""`simpul up` and `simpul serve`: run the services in this process."""
+"""`simpul up` and `simpul serve`: run the services in this process, or in workers of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import contextlib
 import os
 import socket
 from collections.abc import Sequence
+from typing import Annotated
 
+import typer
 from fastapi import FastAPI
 from rich.panel import Panel
 from rich.table import Table
@@ -26,6 +28,10 @@ from simpul.cli.context import current_settings, data_folder_lock, run
 from simpul.cli.errors import Failed
 from simpul.registry import BUILDERS
 
+NOT_STARTED = "Simpul did not start; the lines above say why."
+WORKERS_DISTRIBUTED = (
+    "Several workers are for the embedded mode: in distributed mode, start more processes of each service instead."
+)
 INITIAL_STAFF = {
     Role.OFFICER: ("petugas", "Petugas Layanan"),
     Role.STRUCTURAL: ("kepala", "Kepala Bidang"),
@@ -34,29 +40,57 @@ INITIAL_STAFF = {
 }
 
 
-def up() -> None:
-    """Run all services in this process, on one data folder."""
-    _serve_services(tuple(BUILDERS))
+def up(
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Number of processes that share the port; SIMPUL_WORKERS by default."),
+    ] = None,
+) -> None:
+    """Run all services on one data folder, in this process or in several."""
+    settings = current_settings()
+    size = settings.workers if workers is None else workers
+    if size > 1 and settings.distributed:
+        raise Failed(WORKERS_DISTRIBUTED)
+    with data_folder_lock(settings, *BUILDERS) as locks:
+        sockets = _bind(settings)
+        run(lambda: _prepare_and_greet(settings, tuple(BUILDERS)))
+        started = _serve_in_workers(settings, size, sockets, locks) if size > 1 else _serve_here(settings, sockets)
+    if not started:
+        raise Failed(NOT_STARTED)
 
 
 def serve(service: ServiceName) -> None:
     """Run one service in this process. The others run in separate processes on the same folder, at other ports."""
-    _serve_services((service,))
-
-
-def _serve_services(names: Sequence[str]) -> None:
     settings = current_settings()
-    with data_folder_lock(settings, *names):
+    if settings.workers > 1:
+        raise Failed("SIMPUL_WORKERS is for `simpul up`: `simpul serve` runs its service in one process.")
+    with data_folder_lock(settings, service):
         sockets = _bind(settings)
-        run(lambda: _prepare_and_greet(settings, names))
-        application = create_application(open_platform(settings), names)
-        process = names[0] if len(names) == 1 else "simpul"
-        configure_logging(settings.log_level, service=process)
-        started = True
-        with _tracing(settings, process):
-            started = _run_until_stopped(application, sockets)
+        run(lambda: _prepare_and_greet(settings, (service,)))
+        started = _serve_here(settings, sockets, service)
     if not started:
-        raise Failed("Simpul did not start; the lines above say why.")
+        raise Failed(NOT_STARTED)
+
+
+def _serve_here(settings: Settings, sockets: list[socket.socket], service: str = "") -> bool:
+    """Serve one or all services in this process; return whether the server started."""
+    application = create_application(open_platform(settings), (service,) if service else tuple(BUILDERS))
+    process = service or "simpul"
+    configure_logging(settings.log_level, service=process)
+    with trace_exporter(settings, process):
+        return _run_until_stopped(application, sockets)
+
+
+def _serve_in_workers(settings: Settings, size: int, sockets: list[socket.socket], locks: list[int]) -> bool:
+    """Serve all services in several processes; return whether all of them started."""
+    from simpul.cli.supervisor import WorkersFailed, run_workers
+
+    configure_logging(settings.log_level, service="simpul")
+    try:
+        run_workers(size, sockets, locks)
+    except WorkersFailed:
+        return False
+    return True
 
 
 def _run_until_stopped(application: FastAPI, sockets: list[socket.socket]) -> bool:
@@ -68,7 +102,7 @@ def _run_until_stopped(application: FastAPI, sockets: list[socket.socket]) -> bo
         return True
 
 
-def _tracing(settings: Settings, process: str) -> contextlib.AbstractContextManager[None]:
+def trace_exporter(settings: Settings, process: str) -> contextlib.AbstractContextManager[None]:
     if not settings.otlp:
         return contextlib.nullcontext()
     # OpenTelemetry takes half a second to import, and most installations do not use it.

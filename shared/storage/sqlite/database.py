@@ -9,6 +9,7 @@ import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from shared.storage.sqlite.connection import (
     open_connection,
 )
 from shared.storage.sqlite.group_commit import GroupCommitWriter, Work, WriteJob
+from shared.workers.messages import WorkerMessages
 
 Result = TypeVar("Result")
 Row = tuple[Any, ...]
@@ -51,11 +53,13 @@ class SqliteDatabase:
     write may run a second time, after its transaction was rolled back because of another write: it must do nothing but write
     to its connection. A write whose caller was cancelled happens as a whole or not at all.
 
-    SQLite errors of the file or the disk, as opposed to the statement, are raised as StoreUnavailable.
+    SQLite errors of the file or the disk, as opposed to the statement, are raised as StoreUnavailable. `messages` are exchanged
+    with other processes that write to the file; what is written by yet others is found by polling.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, messages: WorkerMessages | None = None) -> None:
         self.path, self.damage = path, ""
+        self._messages = messages or WorkerMessages()
         self._ready_since: dict[str, float] = {}
         create_private_file(path)
         with self._translate_errors():
@@ -73,8 +77,11 @@ class SqliteDatabase:
         self._writer = GroupCommitWriter(self._write_connection, self._unavailable)
 
     def notifier(self, name: str) -> Notifier:
-        """Return the notifier of this name, shared within the process."""
-        return self._notifiers.setdefault(name, Notifier())
+        """Return the notifier of this name, shared within the process and with the processes of the messages."""
+        if name not in self._notifiers:
+            notifier = self._notifiers[name] = Notifier(partial(self._messages.send, name))
+            self._messages.subscribe(name, lambda _text: notifier.wake())
+        return self._notifiers[name]
 
     def write_blocking(self, work: Callable[[apsw.Connection], Result]) -> Result:
         """Like `write`, for code without an event loop."""

@@ -19,10 +19,20 @@ from shared.web.admin.health import HealthCheck, run_checks
 
 logger = logging.getLogger(__name__)
 
-PART_UP = Gauge("simpul_part_up", "Whether a dependency of this process is healthy", ["part"])
-SERVICE_READY = Gauge("simpul_ready", "Whether this process is ready to serve requests", ["service"])
-DATA_FREE_BYTES = Gauge("simpul_data_free_bytes", "Free space on the disk of the data folder, embedded mode only")
-TEMPORARY_FREE_BYTES = Gauge("simpul_temporary_free_bytes", "Free space for uploads in progress")
+PART_UP = Gauge(
+    "simpul_part_up", "Whether a dependency of this process is healthy", ["part"], multiprocess_mode="livemin"
+)
+SERVICE_READY = Gauge(
+    "simpul_ready", "Whether this process is ready to serve requests", ["service"], multiprocess_mode="livemin"
+)
+DATA_FREE_BYTES = Gauge(
+    "simpul_data_free_bytes",
+    "Free space on the disk of the data folder, embedded mode only",
+    multiprocess_mode="livemin",
+)
+TEMPORARY_FREE_BYTES = Gauge(
+    "simpul_temporary_free_bytes", "Free space for uploads in progress", multiprocess_mode="livemin"
+)
 
 READ_INTERVAL_SECONDS = 15.0
 READ_TIMEOUT_SECONDS = 10.0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+import os
 from typing import Any
 
 from fastapi import APIRouter, Depends
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,6 +18,7 @@ from shared.secrets import read_secret
 from shared.settings import Settings
 from shared.web.admin.health import readiness
 from shared.web.auth.access import GuardedRoute, public, signed_in
+from shared.workers.group import METRICS_FOLDER_VARIABLE
 
 _require_admin = signed_in(Role.ADMIN)
 
@@ -57,4 +61,13 @@ async def check_readiness(request: Request) -> dict[str, Any]:
 
 
 async def export_metrics() -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await asyncio.to_thread(_encode_metrics), media_type=CONTENT_TYPE_LATEST)
+
+
+def _encode_metrics() -> bytes:
+    """The metrics of this process, or of all workers together if there are several."""
+    if METRICS_FOLDER_VARIABLE not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge
 
 from shared.web.http.client_address import IPNetwork, client_network
 
-OPEN_CONNECTIONS = Gauge("simpul_connections", "HTTP connections that are open")
+OPEN_CONNECTIONS = Gauge("simpul_connections", "HTTP connections that are open", multiprocess_mode="livesum")
 CONNECTIONS_CLOSED = Counter(
     "simpul_connections_closed_total", "HTTP connections that were refused or closed by us", ["reason"]
 )

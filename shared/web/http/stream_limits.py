@@ -9,8 +9,10 @@ from prometheus_client import Counter, Gauge
 
 from shared.web.api.problems import Problem
 
-LIVE_STREAMS = Gauge("simpul_live_streams", "Live streams that are open")
-PUBLIC_LIVE_STREAMS = Gauge("simpul_live_streams_public", "Those of them that are of applicants")
+LIVE_STREAMS = Gauge("simpul_live_streams", "Live streams that are open", multiprocess_mode="livesum")
+PUBLIC_LIVE_STREAMS = Gauge(
+    "simpul_live_streams_public", "Those of them that are of applicants", multiprocess_mode="livesum"
+)
 STREAMS_OVER_LIMIT = Counter(
     "simpul_live_streams_over_limit_total", "Live streams that were refused or displaced", ["limit"]
 )

@@ -26,7 +26,12 @@ from shared.web.http.request_limits import RequestLimits
 
 logger = logging.getLogger(__name__)
 
-UNNAMED_UPLOAD_BYTES = Gauge("simpul_unnamed_upload_bytes", "Bytes of uploads that no request names yet", ["state"])
+UNNAMED_UPLOAD_BYTES = Gauge(
+    "simpul_unnamed_upload_bytes",
+    "Bytes of uploads that no request names yet",
+    ["state"],
+    multiprocess_mode="livesum",
+)
 UPLOADS_REFUSED = Total("simpul_uploads_over_budget_total", "Uploads refused for their number of bytes", ["limit"])
 for _limit in ("address", "all"):
     UPLOADS_REFUSED.labels(_limit)

@@ -1,0 +1,1 @@
+"""Several worker processes on one data folder: what they share beside the database."""

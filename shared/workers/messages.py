@@ -1,0 +1,72 @@
+"""Short messages between worker processes, through one pipe per process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Sequence
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES = 512
+"""POSIX guarantees that a write of as many bytes to a pipe is not mixed with those of other processes."""
+READ_BYTES = 65_536
+
+Listener = Callable[[str], None]
+
+
+class WorkerMessages:
+    """Sends lines of a topic and a text to the other workers, and calls the listeners of what arrives.
+
+    A message is lost if its receiver is not running or has many to read, so a listener must not be the only way to learn
+    something. Without pipes, there are no other workers.
+    """
+
+    def __init__(self, inbox: int = -1, outboxes: Sequence[int] = ()) -> None:
+        self._inbox, self._outboxes = inbox, tuple(outboxes)
+        self._listeners: dict[str, Listener] = {}
+        self._incomplete = b""
+        for pipe in (inbox, *outboxes) if outboxes else ():
+            os.set_blocking(pipe, False)
+
+    def subscribe(self, topic: str, listener: Listener) -> None:
+        """Call the listener with the text of each message of this topic, in the event loop."""
+        self._listeners[topic] = listener
+
+    def send(self, topic: str, text: str = "") -> None:
+        """Send a message to all other workers; callable from any thread."""
+        if not self._outboxes:
+            return
+        message = f"{topic}\t{text}\n".encode()
+        if len(message) > MAX_MESSAGE_BYTES:
+            raise ValueError(f"a message of {len(message)} bytes is too long")
+        for pipe in self._outboxes:
+            # A full pipe means that its reader has messages to wake it; a closed one, that all workers are ending.
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):
+                os.write(pipe, message)
+
+    def start(self) -> None:
+        """Receive messages in the running event loop."""
+        if self._outboxes:
+            asyncio.get_running_loop().add_reader(self._inbox, self._receive)
+
+    def stop(self) -> None:
+        if self._outboxes:
+            asyncio.get_running_loop().remove_reader(self._inbox)
+
+    def _receive(self) -> None:
+        try:
+            received = os.read(self._inbox, READ_BYTES)
+        except BlockingIOError:
+            return
+        *lines, self._incomplete = (self._incomplete + received).split(b"\n")
+        # A topic without a text only wakes, so once is enough.
+        for line in dict.fromkeys(lines):
+            topic, _, text = line.decode().partition("\t")
+            if listener := self._listeners.get(topic):
+                try:
+                    listener(text)
+                except Exception:
+                    logger.exception("a message of another worker about %s failed", topic)
