@@ -30,7 +30,7 @@ Written by `make bench`; do not edit.
 
 A *lifecycle* is six commands over HTTP: submit (two PDF files of 100 KB), verify, assign, start, complete (one file of 100
 KB) and confirm. *Simpul* is `simpul up` in embedded mode with default settings, and every email is handed to a real SMTP
-server.
+server. *Workers* is `simpul up --workers 2`.
 
 A *baseline* is a minimal ASGI application under the same server settings. It parses the same bodies, hashes and durably
 stores the same files, and makes one durable write per command, and nothing else: no accounts, no checks, no events, no email.
@@ -40,7 +40,7 @@ synchronous=FULL, one writer thread). The *lean baseline* is tuned by hand: the 
 they arrive, waiting commands share a commit, and the directory is not made durable, so it promises a little less. The ratio
 to a baseline is the cost of everything else that Simpul does.
 
-The three targets take turns in one run, each in separate processes on a new folder: the server, the load generator and the
+The targets take turns in one run, each in separate processes on a new folder: the server, the load generator and the
 SMTP sink, which share the cores of the machine. The sink is a minimal SMTP server that only counts, because a complete one
 takes more CPU than some of what is measured. Each server is warmed up first. The CPU time of a lifecycle is that of the
 server process and its children from the first command to the last email. Officer and head wait until a request appears in
@@ -91,7 +91,7 @@ def summary(one: Round) -> str:
         else ""
     )
     return (
-        f"{one.target:<6}{one.rate:7.1f} lifecycles/s, {one.cpu:6.2f} ms of CPU each (client {_client(one):.2f}), "
+        f"{one.target:<8}{one.rate:7.1f} lifecycles/s, {one.cpu:6.2f} ms of CPU each (client {_client(one):.2f}), "
         f"p50 {one.load['lifecycle']['p50']:.0f} ms{emails}{propagation}, load average {one.load_average:.1f}{failures}"
     )
 
@@ -99,7 +99,7 @@ def summary(one: Round) -> str:
 def page(done: Sequence[Round], rounds: int, seconds: float, clients: int, folding: str) -> str:
     """The page without the preserved sections."""
     targets = [[one for one in done if one.target == target] for target in TARGETS]
-    simpul = targets[-1]
+    simpul, workers = targets[TARGETS.index("simpul")], targets[TARGETS.index("workers")]
     parts = [
         INTRODUCTION,
         f"{rounds} rounds of {seconds:.0f} s each, {clients} concurrent clients.\n",
@@ -111,7 +111,7 @@ def page(done: Sequence[Round], rounds: int, seconds: float, clients: int, foldi
         _commands(*targets),
         PROFILE,
         "## Emails\n",
-        _emails(simpul),
+        _emails([*simpul, *workers]),
         "## Rebuilding from the log\n",
         "Each service folds the whole log from position 0, as `simpul state rebuild` does: from bytes to state, in memory.\n",
         f"```\n{folding.strip()}\n```\n",
@@ -121,7 +121,7 @@ def page(done: Sequence[Round], rounds: int, seconds: float, clients: int, foldi
     return "\n".join(parts)
 
 
-def _compared(plain: Sequence[Round], lean: Sequence[Round], simpul: Sequence[Round]) -> str:
+def _compared(plain: Sequence[Round], lean: Sequence[Round], simpul: Sequence[Round], workers: Sequence[Round]) -> str:
     rows = [
         ("lifecycles per second", "{:.1f}", lambda one: one.rate),
         ("server CPU per lifecycle, ms", "{:.2f}", lambda one: one.cpu),
@@ -133,26 +133,40 @@ def _compared(plain: Sequence[Round], lean: Sequence[Round], simpul: Sequence[Ro
     lines = (
         (
             label,
-            *(spread(target, value, form) for target in (plain, lean, simpul)),
+            *(spread(target, value, form) for target in (plain, lean, simpul, workers)),
             *(_ratio(baseline, simpul, value) for baseline in (plain, lean)),
+            _ratio(simpul, workers, value),
         )
         for label, form, value in rows
     )
-    return table(("", "plain baseline", "lean baseline", "Simpul", "Simpul / plain", "Simpul / lean"), lines)
+    headers = (
+        "plain baseline",
+        "lean baseline",
+        "Simpul",
+        "2 workers",
+        "Simpul / plain",
+        "Simpul / lean",
+        "2 / 1 workers",
+    )
+    return table(("", *headers), lines)
 
 
-def _commands(plain: Sequence[Round], lean: Sequence[Round], simpul: Sequence[Round]) -> str:
+def _commands(plain: Sequence[Round], lean: Sequence[Round], simpul: Sequence[Round], workers: Sequence[Round]) -> str:
     lines = (
         (
             f"{name}{f' ({COMMAND_PAYLOADS[name]})' if COMMAND_PAYLOADS[name] else ''}",
-            *(_quantile(target, "commands", name, part) for target in (plain, lean, simpul) for part in ("p50", "p95")),
+            *(
+                _quantile(target, "commands", name, part)
+                for target in (plain, lean, simpul, workers)
+                for part in ("p50", "p95")
+            ),
             _quantile(simpul, "waited", name, "p50"),
             _quantile(simpul, "waited", name, "p95"),
         )
         for name in COMMANDS
     )
     quantiles = (f"{target} {part}" for target in TARGETS for part in ("p50", "p95"))
-    headers = ("ms", *quantiles, "waiting for propagation p50", "p95")
+    headers = ("ms", *quantiles, "waiting for propagation (simpul) p50", "p95")
     return table(headers, lines)
 
 

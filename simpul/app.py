@@ -63,9 +63,7 @@ def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS
             await service.runtime.store.prepare()
         for part, service in enumerate(services):
             await service.start(platform.workers, part)
-        background = [asyncio.create_task(gauges.run())]
-        if platform.workers.runs(0):
-            background.append(asyncio.create_task(check_storage(platform.backend.check)))
+        background = [asyncio.create_task(gauges.run()), asyncio.create_task(check_storage(platform.backend.check))]
         if ADMIN_SERVICE in names and platform.workers.runs(0):
             # Only this process has the stores of all services, whose outboxes may name documents that the log does not yet.
             stores = [service.runtime.store for service in (*services, *unstarted)]

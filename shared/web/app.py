@@ -27,7 +27,7 @@ from shared.web.http.middleware import (
     RequestContextMiddleware,
     SecurityHeadersMiddleware,
 )
-from shared.web.http.rate_limit import ConcurrencyLimitMiddleware, RateLimitMiddleware
+from shared.web.http.rate_limit import ConcurrencyLimitMiddleware, RateLimitMiddleware, TokenBuckets
 from shared.web.http.request_limits import RequestLimits, merge_limits
 from shared.web.http.routes import add_routes
 from shared.web.http.stream_limits import StreamRegistry
@@ -54,7 +54,8 @@ def create_app(
     """Create the application: the routers, and routes for health, metrics, documentation and static files."""
     settings = platform.settings
     limits = merge_limits(router.limits for router in routers if isinstance(router, BoundRouter))
-    budget = UploadBudget(settings.upload_budget_per_address if settings.public_rate else None, settings.upload_budget)
+    per_address = settings.upload_budget_per_address if settings.public_rate else None
+    budget = UploadBudget(per_address, settings.upload_budget, workers=platform.workers)
     app = DocumentedFastAPI(
         title=title,
         version=version,
@@ -72,7 +73,7 @@ def create_app(
     )
     app.state.platform = platform
     app.state.services = {}
-    app.state.streams = StreamRegistry()
+    app.state.streams = StreamRegistry(workers=platform.workers)
     app.state.upload_budget = budget
     app.state.health_checks = default_health_checks(stores, platform.documents, platform.log)
     add_exception_handlers(app)
@@ -107,9 +108,10 @@ def middleware_stack(platform: Platform, limits: RequestLimits, budget: UploadBu
         Middleware(ErrorMiddleware),
         # Outside of every other limit, because it closes the connection after a refusal with an unread body.
         Middleware(BodyLimitMiddleware, body_limit_policy(settings, limits)),
-        Middleware(ConcurrencyLimitMiddleware, settings.connections_per_address),
+        Middleware(ConcurrencyLimitMiddleware, settings.connections_per_address, platform.workers.held),
         Middleware(PrintablePathMiddleware),
     ]
     rate = settings.public_rate
-    rate_limiting = [Middleware(RateLimitMiddleware, limits.rates, rate)] if rate else []
+    buckets = TokenBuckets(workers=platform.workers)
+    rate_limiting = [Middleware(RateLimitMiddleware, limits.rates, rate, buckets)] if rate else []
     return [*stack, *rate_limiting, Middleware(UploadBudgetMiddleware, budget, limits)]

@@ -14,7 +14,7 @@ MAX_MESSAGE_BYTES = 512
 """POSIX guarantees that a write of as many bytes to a pipe is not mixed with those of other processes."""
 READ_BYTES = 65_536
 
-Listener = Callable[[str], None]
+Listener = Callable[[str], object]
 
 
 class WorkerMessages:
@@ -33,7 +33,8 @@ class WorkerMessages:
 
     def subscribe(self, topic: str, listener: Listener) -> None:
         """Call the listener with the text of each message of this topic, in the event loop."""
-        self._listeners[topic] = listener
+        if self._outboxes:
+            self._listeners[topic] = listener
 
     def send(self, topic: str, text: str = "") -> None:
         """Send a message to all other workers; callable from any thread."""

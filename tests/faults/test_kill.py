@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import random
+import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,19 +17,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.calendar import today
 from shared.clock import system_clock
+from shared.settings import Settings
 from simpul.client import ApiError, RetryPolicy, SimpulClient, open_client
 from simpul.client_types import SubmissionResult
 from tests.support.e2e.server_process import PASSWORD, STAFF, ServerProcess
+from tests.support.e2e.server_session import create_signed_in_staff, wait_until
+from tests.support.e2e.workers import WORKERS, wait_for_workers, worker_pids
 from tests.support.sample_submission import ALL_OK, FORM, LETTER, PAPERS
 
 pytestmark = pytest.mark.slow
 
 KILLS = 20
 APPLICANTS = 4
+PAPERS_PART = [("requirements", paper) for paper in PAPERS]
 ORDER = ("submitted", "verified", "assigned", "in_progress")
 TIMEOUT_SECONDS = RetryPolicy(timeout_seconds=60, max_delay_seconds=0.5)
 
@@ -127,6 +135,68 @@ async def test_nothing_acknowledged_is_missing_after_twenty_kills(tmp_path: Path
     assert len(crowd.requests) > KILLS
     verified = server.simpul("events", "verify", "--json")
     assert json.loads(verified.stdout)["clean"] is True, verified.stdout
+
+
+async def kill_workers_in_turn(server: ServerProcess) -> None:
+    """Kill each worker once, and wait for its successor."""
+    for pid in wait_for_workers(server):
+        await asyncio.sleep(1.0)
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.to_thread(wait_for_workers, server, but_not=pid)
+
+
+async def test_nothing_acknowledged_is_missing_after_kills_of_workers_and_of_their_supervisor(tmp_path: Path):
+    server = ServerProcess(tmp_path / "data", dict(WORKERS))
+    await create_signed_in_staff(Settings(data=server.data))
+    server.start()
+    try:
+        crowd = SimulatedStaff(server.url)
+        async with people(server) as (anybody, staff), asyncio.timeout(300):
+            at_work = [crowd.apply(anybody) for _ in range(APPLICANTS)] + [crowd.work(staff)]
+            working = asyncio.gather(*at_work)
+            await kill_workers_in_turn(server)
+            orphans = worker_pids(server)
+            server.kill()
+            await asyncio.to_thread(wait_until, lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
+            await asyncio.to_thread(server.start)
+            await asyncio.sleep(1.0)
+            crowd.ended.set()
+            await working
+            await settled(staff["hasan"], crowd)
+            await assert_everything_stored(crowd, anybody)
+            await asyncio.to_thread(wait_until_verified, server)
+            answer = await asyncio.to_thread(submit_while_stopping, server)
+        assert answer.startswith(b"HTTP/1.1 201")
+        assert server.process is not None
+        assert server.process.wait(40) == 0
+    finally:
+        server.stop()
+    assert crowd.wrong == []
+    assert len(crowd.requests) > 0
+    request_id = json.loads(answer.partition(b"\r\n\r\n")[2])["id"]
+    assert "RequestSubmitted" in server.simpul("events", "show", request_id).stdout
+
+
+def wait_until_verified(server: ServerProcess) -> None:
+    """Wait until all services have folded the log, also what was submitted last."""
+    wait_until(lambda: server.simpul("events", "verify").returncode == 0)
+
+
+def submit_while_stopping(server: ServerProcess) -> bytes:
+    """Send the first half of a form, ask the server to stop, send the rest, and return the response."""
+    form = httpx.Request(
+        "POST", f"{server.url}/api/requests", data=dict(FORM), files=[("letter", LETTER), *PAPERS_PART]
+    )
+    body = form.read()
+    head = "".join(f"{name}: {value}\r\n" for name, value in form.headers.items())
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(f"POST /api/requests HTTP/1.1\r\n{head}\r\n".encode() + body[:1000])
+        time.sleep(0.5)
+        assert server.process is not None
+        server.process.terminate()
+        time.sleep(0.5)
+        connection.sendall(body[1000:])
+        return connection.recv(65536)
 
 
 async def settled(head: SimpulClient, crowd: SimulatedStaff) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol
 from prometheus_client import Counter, Gauge
 
 from shared.web.http.client_address import IPNetwork, client_network
+from shared.workers.numbers import WorkerNumbers
 
 OPEN_CONNECTIONS = Gauge("simpul_connections", "HTTP connections that are open", multiprocess_mode="livesum")
 CONNECTIONS_CLOSED = Counter(
@@ -56,9 +57,19 @@ class Connection(Protocol):
 
 
 class ConnectionRegistry:
-    """All connections of one server; those from `proxies` carry many clients and are not counted by network."""
+    """All connections of one server; those from `proxies` carry many clients and are not counted by network.
 
-    def __init__(self, per_address: int, descriptors: int, proxies: Sequence[IPNetwork] = ()) -> None:
+    The limit of a network is for all workers together; only connections of this one can be evicted here.
+    """
+
+    def __init__(
+        self,
+        per_address: int,
+        descriptors: int,
+        proxies: Sequence[IPNetwork] = (),
+        held: WorkerNumbers | None = None,
+    ) -> None:
+        self._held = held or WorkerNumbers()
         self.most = max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, descriptors // DESCRIPTORS_PER_CONNECTION))
         self.per_address = max(1, min(per_address, self.most // ADDRESS_SHARE_DIVISOR))
         self._proxies = tuple(proxies)
@@ -72,13 +83,14 @@ class ConnectionRegistry:
         """Register a new connection, evicting another one if necessary; return False if it must be refused."""
         network = "" if self._is_proxy(address) else client_network(address)
         of_network = self._by_network.get(network, {})
-        if network and len(of_network) >= self.per_address and not self._evict_one(of_network):
+        if network and self._total_of(network) >= self.per_address and not self._evict_one(of_network):
             CONNECTIONS_CLOSED.labels("address").inc()
             return False
         if len(self) >= self.most and not self._evict_one(self._connections_of_busiest_network()):
             CONNECTIONS_CLOSED.labels("full").inc()
             return False
         self._by_network.setdefault(network, {})[connection] = None
+        self._show(network)
         self._network_of[connection] = network
         OPEN_CONNECTIONS.inc()
         return True
@@ -90,8 +102,15 @@ class ConnectionRegistry:
         OPEN_CONNECTIONS.dec()
         of_network = self._by_network[network]
         del of_network[connection]
+        self._show(network)
         if not of_network:
             del self._by_network[network]
+
+    def _total_of(self, network: str) -> float:
+        return len(self._by_network.get(network, {})) + self._held.others_total(f"connections {network}")
+
+    def _show(self, network: str) -> None:
+        self._held.set(f"connections {network}", len(self._by_network[network]))
 
     def _is_proxy(self, address: str) -> bool:
         """Whether the peer is a trusted proxy; only a proxy on this machine connects by a socket without an address."""

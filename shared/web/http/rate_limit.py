@@ -1,4 +1,4 @@
-"""Rate and concurrency limits per client network, with token buckets in memory."""
+"""Rate and concurrency limits per client network, in memory and for all workers together."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from shared.web.api.problems import Problem
 from shared.web.http.client_address import client_network
 from shared.web.http.exception_handlers import error_response
 from shared.web.http.request_limits import RateRule
+from shared.workers.group import SOLE_WORKER, WorkerGroup
+from shared.workers.numbers import WorkerNumbers
 
 TOO_MANY_AT_ONCE_DETAIL = "Terlalu banyak permintaan sekaligus dari jaringan Anda. Coba lagi sebentar lagi."
 LIVE_STREAM_PATH = re.compile(r"/api/[^/]+/live")
@@ -21,21 +23,36 @@ MAX_BUCKETS = 20_000
 
 
 class TokenBuckets:
-    """Token buckets by key; the least recently used one is dropped when there are too many."""
+    """Token buckets by key; the least recently used one is dropped when there are too many.
 
-    def __init__(self, maximum: int = MAX_BUCKETS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._maximum, self._clock = maximum, clock
-        self._tokens: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+    A bucket is stored as the time at which it is full again, which the workers show each other.
+    """
+
+    def __init__(
+        self,
+        maximum: int = MAX_BUCKETS,
+        clock: Callable[[], float] = time.monotonic,
+        workers: WorkerGroup = SOLE_WORKER,
+    ) -> None:
+        self._maximum, self._clock, self._workers = maximum, clock, workers
+        self._full_at: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def take(self, key: tuple[str, str], per_minute: int) -> float:
         """Take a token; return 0, or the seconds until one is available."""
-        now = self._clock()
-        tokens, since = self._tokens.pop(key, (float(per_minute), now))
-        tokens = min(float(per_minute), tokens + (now - since) * per_minute / 60)
-        wait = 0.0 if tokens >= 1 else (1 - tokens) * 60 / per_minute
-        self._tokens[key] = (tokens if wait else tokens - 1, now)
-        if len(self._tokens) > self._maximum:
-            self._tokens.popitem(last=False)
+        with self._workers.locked():
+            return self._take(key, per_minute)
+
+    def _take(self, key: tuple[str, str], per_minute: int) -> float:
+        shared_key, now, refill_seconds = " ".join(key), self._clock(), 60 / per_minute
+        full_at = max(now, self._full_at.pop(key, now), self._workers.times.others_greatest(shared_key))
+        tokens = per_minute - (full_at - now) / refill_seconds
+        wait = 0.0 if tokens >= 1 else (1 - tokens) * refill_seconds
+        if not wait:
+            full_at += refill_seconds
+        self._full_at[key] = full_at
+        self._workers.times.set(shared_key, full_at)
+        if len(self._full_at) > self._maximum:
+            self._full_at.popitem(last=False)
         return wait
 
 
@@ -69,8 +86,8 @@ class ConcurrencyLimitMiddleware:
     Live streams are exempt: they are open for hours and have their own limits.
     """
 
-    def __init__(self, app: ASGIApp, maximum: int) -> None:
-        self.app, self._maximum = app, maximum
+    def __init__(self, app: ASGIApp, maximum: int, held: WorkerNumbers | None = None) -> None:
+        self.app, self._maximum, self._held = app, maximum, held or WorkerNumbers()
         self._active_requests: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,16 +95,19 @@ class ConcurrencyLimitMiddleware:
             await self.app(scope, receive, send)
             return
         network = client_network(scope.get("client_address", ""))
-        if self._active_requests[network] >= self._maximum:
+        key = f"requests {network}"
+        if self._active_requests[network] + self._held.others_total(key) >= self._maximum:
             await error_response(scope, Problem(429, TOO_MANY_AT_ONCE_DETAIL, headers={"Retry-After": "5"}))(
                 scope, receive, send
             )
             return
         self._active_requests[network] += 1
+        self._held.set(key, self._active_requests[network])
         try:
             await self.app(scope, receive, send)
         finally:
             self._active_requests[network] -= 1
+            self._held.set(key, self._active_requests[network])
             if not self._active_requests[network]:
                 del self._active_requests[network]
 

@@ -76,7 +76,10 @@ def _connection_registry(app: FastAPI) -> ConnectionRegistry:
     platform = getattr(app.state, "platform", None)
     settings = platform.settings if platform else Settings()
     return ConnectionRegistry(
-        settings.connections_per_address, descriptor_limit(), parse_proxies(settings.trusted_proxies)
+        settings.connections_per_address,
+        descriptor_limit(),
+        parse_proxies(settings.trusted_proxies),
+        platform.workers.held if platform else None,
     )
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter as Total
+from prometheus_client import Gauge
 
 from shared.web.api.problems import Problem
+from shared.workers.group import SOLE_WORKER, WorkerGroup
 
 LIVE_STREAMS = Gauge("simpul_live_streams", "Live streams that are open", multiprocess_mode="livesum")
 PUBLIC_LIVE_STREAMS = Gauge(
     "simpul_live_streams_public", "Those of them that are of applicants", multiprocess_mode="livesum"
 )
-STREAMS_OVER_LIMIT = Counter(
+STREAMS_OVER_LIMIT = Total(
     "simpul_live_streams_over_limit_total", "Live streams that were refused or displaced", ["limit"]
 )
 for _limit in ("owner", "address", "public", "all"):
@@ -28,6 +31,9 @@ MAX_STREAMS_PER_ADDRESS = 60
 """Streams of applicants from one network: an office of thirty people with two windows each."""
 STREAMS_FULL_DETAIL = "Kabar langsung sedang penuh. Halaman tetap dapat dimuat ulang."
 RETRY_SECONDS = 30
+DISPLACE_TOPIC = "displaced stream"
+"""Asks the other workers to end the oldest stream of an owner, whose key is the text."""
+_ALL, _PUBLIC = "streams", "public streams"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,13 @@ class OpenStream:
 
 
 class StreamRegistry:
-    """The open streams of this process; `closing` is set when all of them must end."""
+    """The open streams of this process; `closing` is set when all of them must end. Limits are for all workers together."""
 
-    def __init__(self, max_streams: int = MAX_STREAMS) -> None:
-        self.max_streams, self.closing = max_streams, asyncio.Event()
+    def __init__(self, max_streams: int = MAX_STREAMS, workers: WorkerGroup = SOLE_WORKER) -> None:
+        self.max_streams, self.closing, self._workers = max_streams, asyncio.Event(), workers
         self._open: dict[OpenStream, None] = {}
+        self._counts: Counter[str] = Counter()
+        workers.messages.subscribe(DISPLACE_TOPIC, self._displace_oldest)
 
     @property
     def open_count(self) -> int:
@@ -67,35 +75,61 @@ class StreamRegistry:
 
         Raises: Problem 429 at the limit of a network, 503 at the limit of applicants or of all, or during shutdown.
         """
-        owned = [stream for stream in self._open if stream.owner.key == owner.key]
-        if len(owned) >= MAX_STREAMS_PER_OWNER:
+        if self._total(_owner_key(owner)) >= MAX_STREAMS_PER_OWNER:
             STREAMS_OVER_LIMIT.labels("owner").inc()
-            owned[0].displaced.set()
-            self.release(owned[0])
+            if not self._displace_oldest(owner.key):
+                self._workers.messages.send(DISPLACE_TOPIC, owner.key)
         self._require_room(owner)
         opened = OpenStream(owner)
         self._open[opened] = None
-        self._update_gauges()
+        self._count(owner, 1)
         return opened
 
     def release(self, opened: OpenStream) -> None:
-        self._open.pop(opened, None)
-        self._update_gauges()
+        if opened in self._open:
+            del self._open[opened]
+            self._count(opened.owner, -1)
+
+    def _displace_oldest(self, owner_key: str) -> bool:
+        """End the oldest stream of an owner in this process; return whether there was one."""
+        oldest = next((stream for stream in self._open if stream.owner.key == owner_key), None)
+        if oldest is None:
+            return False
+        oldest.displaced.set()
+        self.release(oldest)
+        return True
+
+    def _count(self, owner: StreamOwner, change: int) -> None:
+        keys = (_ALL, _owner_key(owner), *(() if owner.staff else (_PUBLIC, _network_key(owner))))
+        for key in keys:
+            self._counts[key] += change
+            self._workers.held.set(key, self._counts[key])
+            if not self._counts[key]:
+                del self._counts[key]
+        LIVE_STREAMS.set(self._counts[_ALL])
+        PUBLIC_LIVE_STREAMS.set(self._counts[_PUBLIC])
+
+    def _total(self, key: str) -> float:
+        """The number of such streams of all workers."""
+        return self._counts[key] + self._workers.held.others_total(key)
 
     def _require_room(self, owner: StreamOwner) -> None:
-        public = [stream for stream in self._open if not stream.owner.staff]
-        if self.closing.is_set() or self.open_count >= self.max_streams:
+        if self.closing.is_set() or self._total(_ALL) >= self.max_streams:
             raise _limit_problem(503, "all")
         if owner.staff:
             return
-        if sum(stream.owner.network == owner.network for stream in public) >= MAX_STREAMS_PER_ADDRESS:
+        if self._total(_network_key(owner)) >= MAX_STREAMS_PER_ADDRESS:
             raise _limit_problem(429, "address")
-        if len(public) >= max(1, int(self.max_streams * PUBLIC_SHARE)):
+        if self._total(_PUBLIC) >= max(1, int(self.max_streams * PUBLIC_SHARE)):
             raise _limit_problem(503, "public")
 
-    def _update_gauges(self) -> None:
-        LIVE_STREAMS.set(self.open_count)
-        PUBLIC_LIVE_STREAMS.set(sum(not stream.owner.staff for stream in self._open))
+
+def _owner_key(owner: StreamOwner) -> str:
+    return f"streams of {owner.key}"
+
+
+def _network_key(owner: StreamOwner) -> str:
+    return f"public streams from {owner.network}"
 
 
 def _limit_problem(status: int, limit: str) -> Problem:

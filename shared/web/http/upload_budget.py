@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import logging
 import math
@@ -23,6 +24,7 @@ from shared.web.http.body_limit import MAX_JSON_BODY_BYTES, declared_content_len
 from shared.web.http.client_address import client_address, client_network
 from shared.web.http.exception_handlers import error_response
 from shared.web.http.request_limits import RequestLimits
+from shared.workers.group import SOLE_WORKER, WorkerGroup
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,10 @@ MIN_COUNTED_BYTES = 64 * 1024
 RETRY_SECONDS = 300
 LOOKUP_INTERVAL_SECONDS = 5.0
 """Interval between queries to the store for the files of one network, or of all."""
+RELEASE_TOPIC, LOOK_UP_TOPIC = "released upload", "look up uploads"
+"""Messages to the other workers: a file is referenced now; release the files of a network that are."""
+OTHERS_LOOK_UP_SECONDS = 0.2
+"""Time that the other workers have to release files before an upload is refused."""
 MAX_LOOKUP_FILES = 500
 """Files per query, least recently queried first."""
 ADDRESS_LIMIT_DETAIL = (
@@ -79,9 +85,22 @@ class _Body:
 
 
 class UploadBudget:
-    """The unreferenced uploads of this process; `per_address` None means no limit per network."""
+    """The unreferenced uploads; `per_address` None means no limit per network.
 
-    def __init__(self, per_address: int | None, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+    Each worker counts those that it received; the limits are for all workers together.
+    """
+
+    def __init__(
+        self,
+        per_address: int | None,
+        total: int,
+        clock: Callable[[], float] = time.monotonic,
+        workers: WorkerGroup = SOLE_WORKER,
+    ) -> None:
+        self._workers = workers
+        workers.messages.subscribe(RELEASE_TOPIC, self._on_released_elsewhere)
+        workers.messages.subscribe(LOOK_UP_TOPIC, self._on_look_up)
+        self._looking_up: set[asyncio.Task[bool]] = set()
         self._per_address = math.inf if per_address is None else per_address
         self._share = math.inf if per_address is None else total / ADDRESS_SHARE_DIVISOR
         self._total, self._clock = total, clock
@@ -97,23 +116,33 @@ class UploadBudget:
     async def require(self, network: str, size: int) -> None:
         """Raise Problem 429 if `size` more bytes exceed the network's budget, 503 if they exceed the total."""
         self._release_expired()
+        asked_others = self._workers.size == 1
         while limit := self._exceeded(network, size):
-            if not await self._release_named("" if limit == "all" else network):
+            scope = "" if limit == "all" else network
+            if await self._release_named(scope):
+                continue
+            if not asked_others:
+                asked_others = True
+                self._workers.messages.send(LOOK_UP_TOPIC, scope)
+                await asyncio.sleep(OTHERS_LOOK_UP_SECONDS)
+            else:
                 UPLOADS_REFUSED.labels(limit).inc()
                 status, detail = (503, TOTAL_LIMIT_DETAIL) if limit == "all" else (429, ADDRESS_LIMIT_DETAIL)
                 raise Problem(status, detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
     def _exceeded(self, network: str, size: int) -> str:
         """The limit that `size` more bytes exceed: "address", "all" or "" for none."""
-        arriving = self._arriving[network] + size
-        over_hour = self._of_hour[network] + arriving > self._per_address
-        if over_hour or self._of_day[network] + arriving > self._share:
+        total_of_others = self._workers.held.others_total
+        arriving = self._arriving[network] + total_of_others(f"arriving {network}") + size
+        over_hour = self._of_hour[network] + total_of_others(f"hour {network}") + arriving > self._per_address
+        if over_hour or self._of_day[network] + total_of_others(f"day {network}") + arriving > self._share:
             return "address"
-        return "all" if self._stored_in_all + self._arriving_in_all + size > self._total else ""
+        in_all = self._stored_in_all + self._arriving_in_all + total_of_others("uploads")
+        return "all" if in_all + size > self._total else ""
 
     def add_arriving(self, network: str, size: int) -> None:
         """Count bytes of a body that is being received; a negative size subtracts them."""
-        _add(self._arriving, network, size)
+        self._add("arriving", self._arriving, network, size)
         self._arriving_in_all += size
         self._update_gauges()
 
@@ -122,16 +151,28 @@ class UploadBudget:
         for document in documents:
             file = _File(network, max(document.size, MIN_COUNTED_BYTES), self._clock(), destination)
             self._files[document.key] = self._recent_files[document.key] = file
-            self._of_hour[network] += file.size
-            self._of_day[network] += file.size
+            self._add("hour", self._of_hour, network, file.size)
+            self._add("day", self._of_day, network, file.size)
             self._stored_in_all += file.size
         self._update_gauges()
 
     def release(self, documents: Iterable[DocumentRef]) -> None:
         """Stop counting documents: a request references them now, or they were deleted."""
         for document in documents:
-            self._remove(document.key)
+            if not self._remove(document.key):
+                self._workers.messages.send(RELEASE_TOPIC, document.key)
         self._update_gauges()
+
+    def _on_released_elsewhere(self, key: str) -> None:
+        self._remove(key)
+        self._update_gauges()
+
+    def _on_look_up(self, network: str) -> None:
+        """Release what another worker would release if these files were its own."""
+        self._release_expired()
+        looking_up = asyncio.ensure_future(self._release_named(network))
+        self._looking_up.add(looking_up)
+        looking_up.add_done_callback(self._looking_up.discard)
 
     async def _release_named(self, network: str) -> bool:
         """Release files of a network, "" for all, whose form another process received; return whether there were any."""
@@ -171,16 +212,26 @@ class UploadBudget:
     def _leave_hour_window(self, key: str) -> None:
         file = self._recent_files.pop(key, None)
         if file is not None:
-            _add(self._of_hour, file.network, -file.size)
+            self._add("hour", self._of_hour, file.network, -file.size)
 
-    def _remove(self, key: str) -> None:
+    def _remove(self, key: str) -> bool:
+        """Stop counting a file; return whether it was counted here."""
         self._leave_hour_window(key)
         file = self._files.pop(key, None)
-        if file is not None:
-            _add(self._of_day, file.network, -file.size)
-            self._stored_in_all -= file.size
+        if file is None:
+            return False
+        self._add("day", self._of_day, file.network, -file.size)
+        self._stored_in_all -= file.size
+        return True
+
+    def _add(self, name: str, counts: Counter[str], network: str, size: int) -> None:
+        counts[network] += size
+        self._workers.held.set(f"{name} {network}", counts[network])
+        if not counts[network]:
+            del counts[network]
 
     def _update_gauges(self) -> None:
+        self._workers.held.set("uploads", self._stored_in_all + self._arriving_in_all)
         UNNAMED_UPLOAD_BYTES.labels("arriving").set(self._arriving_in_all)
         UNNAMED_UPLOAD_BYTES.labels("stored").set(self._stored_in_all)
 
@@ -196,12 +247,6 @@ async def _find_named(destinations: Iterable[UploadTarget | None]) -> set[str]:
     except StoreUnavailable as error:
         logger.warning("cannot look up which uploads are referenced by a request: %s", error)
         return set()
-
-
-def _add(receive_and_count: Counter[str], network: str, size: int) -> None:
-    receive_and_count[network] += size
-    if not receive_and_count[network]:
-        del receive_and_count[network]
 
 
 async def require_upload_budget(request: Request, size: int) -> None:

@@ -84,7 +84,7 @@ def test_buckets_refill_over_time_and_their_number_is_limited():
     assert buckets.take(("a", "x"), 2) == 0.0
     for number in range(100):
         buckets.take(("a", str(number)), 2)
-    assert len(buckets._tokens) == 3
+    assert len(buckets._full_at) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,157 @@
+"""Two worker processes behind one port: a request goes through both, and they act as one."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.e2e.request_steps import ASSIGN
+from tests.support.e2e.server_process import PASSWORD, Inbox, address_of, smtp_server
+from tests.support.e2e.server_session import (
+    ALL_OK,
+    FILES,
+    FORM,
+    ServerHarness,
+    running_server,
+    session_token,
+    wait_until,
+)
+from tests.support.e2e.workers import connected_to, wait_for_workers
+
+PER_MINUTE = 10
+ATTEMPTS = 24
+
+
+@dataclass
+class Setting:
+    harness: ServerHarness
+    inbox: Inbox
+    first: httpx.Client
+    second: httpx.Client
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
+    """A server with a connection to each of its workers."""
+    folder, rate = tmp_path_factory.mktemp("workers"), str(PER_MINUTE)
+    with (
+        smtp_server() as (inbox, smtp),
+        running_server(folder, SIMPUL_SMTP=smtp, SIMPUL_PUBLIC_RATE=rate, SIMPUL_WORKERS="2") as harness,
+    ):
+        one, other = wait_for_workers(harness.server)
+        with connected_to(harness.server, one) as first, connected_to(harness.server, other) as second:
+            yield Setting(harness, inbox, first, second)
+
+
+def call(client: httpx.Client, who: str, method: str, path: str, **options: Any) -> httpx.Response:
+    return client.request(method, path, headers={"Authorization": f"Bearer {session_token(who)}"}, **options)
+
+
+def test_each_step_at_another_worker(both: Setting, tmp_path: Path):
+    made = both.first.post("/api/requests", data=FORM, files=list(FILES)).json()
+    events: list[str] = []
+    follower = threading.Thread(target=follow, args=(both.harness.server.url, "hasan", made["id"], events), daemon=True)
+    steps = (
+        (both.second, "nurlaila", "verification", "verification", {"checklist": ALL_OK}, "verified"),
+        (both.first, "hasan", "assignment", "assignment", ASSIGN, "assigned"),
+        (both.second, "dewi", "assignment", "start", None, "in_progress"),
+    )
+    for client, who, service, step, body, status in steps:
+        other = both.first if client is both.second else both.second
+        path = f"/api/{service}/requests/{made['id']}"
+        wait_until(partial(succeeds, client, who, "GET", path))
+        if step == "assignment":
+            follower.start()
+            wait_until(lambda: events[:1] == ["open"])
+        options = {} if body is None else {"json": body}
+        wait_until(partial(succeeds, client, who, "POST", f"{path}/{step}", **options))
+        for each in (other, client):
+            assert call(each, who, "GET", path).json()["status"] == status
+    wait_until(lambda: "assigned" in events)
+    for client in (both.first, both.second):
+        wait_until(partial(is_tracked_as, client, made, "in_progress"))
+    wait_until(lambda: len(both.inbox.to(address_of("dewi"))) >= 1 and len(both.inbox.to(FORM["email"])) >= 4)
+    wait_until(lambda: not waiting_emails(both))
+    message_ids = [str(message["Message-ID"]) for message in both.inbox.messages]
+    assert len(message_ids) == len(set(message_ids)) >= 6
+    assert json.loads(both.harness.server.simpul("events", "verify", "--json").stdout)["clean"] is True
+    backup = both.harness.server.simpul("backup", str(tmp_path / "copy"))
+    assert backup.returncode == 0, backup.stderr
+
+
+def succeeds(client: httpx.Client, who: str, method: str, path: str, **options: Any) -> bool:
+    return call(client, who, method, path, **options).status_code == 200
+
+
+def is_tracked_as(client: httpx.Client, made: dict[str, Any], status: str) -> bool:
+    headers = {"Authorization": f"Bearer {made['tracking_token']}"}
+    return bool(client.get(f"/api/requests/{made['number']}", headers=headers).json()["status"] == status)
+
+
+def follow(url: str, who: str, request_id: str, events: list[str]) -> None:
+    """Append "open", then the status in each event of this request, of a live list at either worker."""
+    headers = {"Authorization": f"Bearer {session_token(who)}"}
+    with httpx.Client(base_url=url, timeout=60) as client:
+        try:
+            with client.stream("GET", "/api/assignment/live", headers=headers) as stream:
+                events.append("open")
+                for line in stream.iter_lines():
+                    if line.startswith("data:") and (told := json.loads(line[5:]))["id"] == request_id:
+                        events.append(told.get("status", ""))
+        except httpx.TransportError:
+            return
+
+
+def waiting_emails(both: Setting) -> int:
+    """The emails of this moment that are not sent yet."""
+    pages = [
+        call(both.first, "admin", "GET", f"/api/notification/messages?status={status}").json()
+        for status in ("queued", "sending")
+    ]
+    return sum(len(page["items"]) for page in pages)
+
+
+def test_signing_out_holds_at_the_other_worker(both: Setting):
+    for client, other in ((both.first, both.second), (both.second, both.first)):
+        signed_in = client.post("/api/session", json={"username": "yusuf", "password": PASSWORD}).json()
+        headers = {"Authorization": f"Bearer {signed_in['token']}"}
+        assert other.get("/api/session", headers=headers).status_code == 200
+        assert client.delete("/api/session", headers=headers).status_code in (200, 204)
+        assert other.get("/api/session", headers=headers).status_code == 401
+
+
+def test_limits_are_shared(both: Setting):
+    began, statuses = time.monotonic(), []
+    for number in range(ATTEMPTS):
+        client = (both.first, both.second)[number % 2]
+        statuses.append(client.post("/api/links", json={}).status_code)
+    refilled = (time.monotonic() - began) * PER_MINUTE / 60
+    allowed = sum(status != 429 for status in statuses)
+    assert allowed <= PER_MINUTE + refilled + 1, statuses
+    wrong = [
+        (both.first, both.second)[number % 2]
+        .post("/api/session", json={"username": "yusuf", "password": "bukan-sandi-yusuf"})
+        .status_code
+        for number in range(12)
+    ]
+    assert wrong == [401] * 10 + [429] * 2
+
+
+def test_metrics_are_those_of_all_workers(both: Setting):
+    def commands(client: httpx.Client) -> str:
+        lines = call(client, "admin", "GET", "/metrics").text.splitlines()
+        return "\n".join(line for line in lines if line.startswith("simpul_command_seconds_count"))
+
+    wait_until(lambda: commands(both.first) == commands(both.second))
+    assert 'command="VerifyRequest"' in commands(both.first)
+    assert 'command="AssignLead"' in commands(both.first)
+    assert "simpul_connections " in call(both.first, "admin", "GET", "/metrics").text
