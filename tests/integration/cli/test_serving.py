@@ -154,3 +154,8 @@ def _wait_for_email(folder: Path, number: str, sender: subprocess.Popen[str]) ->
         assert sender.poll() is None, sender.communicate()
         assert time.monotonic() < until, "no letter"
         time.sleep(0.1)
+
+
+def test_workers_are_refused_where_they_cannot_be(command_line: CommandLine):
+    assert_fails_with_message(command_line.simpul("serve", "intake", workers="2"), "SIMPUL_WORKERS", "simpul up")
+    assert_fails_with_message(command_line.simpul("up", workers="0"), "SIMPUL_WORKERS", "greater than or equal")

@@ -129,11 +129,12 @@ def test_kafka_connections_are_plaintext_and_anonymous_by_default(given: dict[st
         ({"kafka_password": PASSWORD}, "SIMPUL_KAFKA_USER: whose"),
         ({"kafka_user": "simpul"}, "SIMPUL_KAFKA_PASSWORD: its password is empty"),
         ({"kafka_user": "simpul", "kafka_password": PASSWORD, "kafka_sasl": "PLAIN"}, "SIMPUL_KAFKA_TLS=true first"),
+        ({"workers": 2}, "SIMPUL_WORKERS is for SIMPUL_MODE=embedded; start more processes of each service"),
         ({"kafka_ca_file": "authority.pem"}, "SIMPUL_KAFKA_TLS=true alone"),
         ({"kafka_ca_file": "absent.pem", "kafka_tls": True}, "absent.pem holds no certificates"),
     ],
 )
-def test_inconsistent_kafka_settings_are_rejected(given: dict[str, Any], options: dict[str, Any], message: str):
+def test_inconsistent_settings_are_rejected(given: dict[str, Any], options: dict[str, Any], message: str):
     with pytest.raises(InvalidSettings, match=message) as refusal:
         open_backend(load_settings(**given | options), system_clock, random_id)
     assert PASSWORD not in str(refusal.value)
