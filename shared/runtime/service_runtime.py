@@ -118,7 +118,7 @@ class ServiceRuntime(Generic[State]):
 
     def start_beside_another(self) -> None:
         """Only publish what is saved here; another process of the service on the same folder does everything else."""
-        self._tasks = [asyncio.create_task(self._supervise("relay", self.relay.run_beside_another))]
+        self._tasks = [asyncio.create_task(supervise(self.name, "relay", self.relay.run_beside_another))]
 
     async def _migrate_columns(self) -> None:
         """Migrate now and then, because a process of an older version may still write."""
