@@ -155,7 +155,7 @@ async def assign(
     request_id: str, body: AssignmentBody, head: Head, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Assign the lead of a verified request."""
-    await assignment.get_request(request_id)
+    await assignment.require_request(request_id)
     lead = await assignment.get_lead_candidate(body.lead)
     command = AssignLead(head.staff, lead, body.complexity, body.target_date, body.note)
     return await assignment.execute_with_target(context, request_id, command, body)
@@ -166,7 +166,7 @@ async def reassign(
     request_id: str, body: ReassignmentBody, head: Head, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Replace the lead of a request before the handover."""
-    await assignment.get_request(request_id)
+    await assignment.require_request(request_id)
     lead = await assignment.get_lead_candidate(body.lead)
     command = ReassignLead(head.staff, lead, body.reason, body.target_date)
     return await assignment.execute_with_target(context, request_id, command, body)

@@ -54,6 +54,12 @@ class AssignmentService:
             raise Problem(404, REQUEST_NOT_FOUND)
         return loaded
 
+    async def require_request(self, request_id: str) -> None:
+        """Raise Problem 404 if there is no submitted request; one that is cached was submitted and still is."""
+        cached = await self.executor.read_cached(request_id)
+        if cached is None or not cached.state.number:
+            await self.get_request(request_id)
+
     async def get_own_request(self, request_id: str, lead: Principal) -> Loaded[State]:
         """Return a request that this person leads, also for somebody else. Raises Problem 404."""
         loaded = await self.get_request(request_id)
@@ -82,7 +88,7 @@ class AssignmentService:
         self, context: CommandContext, request_id: str, command: Command, *content: BaseModel | str
     ) -> dict[str, Any]:
         """Execute a command of a member of staff; `content` is what the request body said. Raises Problem."""
-        await self.get_request(request_id)
+        await self.require_request(request_id)
         actor = command.by.username if command.by else ""
         return await commands.execute_command(
             context, self.executor, request_id, command, actor, REFUSAL_MESSAGES, *content

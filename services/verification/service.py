@@ -66,6 +66,12 @@ class VerificationService:
             raise Problem(404, REQUEST_NOT_FOUND)
         return loaded
 
+    async def require_request(self, request_id: str) -> None:
+        """Raise Problem 404 if there is no submitted request; one that is cached was submitted and still is."""
+        cached = await self.executor.read_cached(request_id)
+        if cached is None or not cached.state.number:
+            await self.get_request(request_id)
+
     async def get_document(self, request_id: str, document_id: str) -> DocumentRef:
         """Return a document of a request. Raises Problem 404."""
         document = find_any_document((await self.get_request(request_id)).state, document_id)
@@ -125,7 +131,7 @@ class VerificationService:
         self, context: CommandContext, request_id: str, command: Command, *content: BaseModel | str
     ) -> dict[str, Any]:
         """Execute an officer's command; `content` is what the request body said. Raises Problem."""
-        await self.get_request(request_id)
+        await self.require_request(request_id)
         officer = command.by.username
         return await commands.execute_command(
             context, self.executor, request_id, command, officer, REFUSAL_MESSAGES, *content
