@@ -49,6 +49,9 @@ APPLICANT = {
 }
 VERDICTS = [{"item": item.value, "ok": True} for item in ChecklistItem]
 
+Sessions = tuple[dict[str, str], date]
+"""A token for every role, and the date of the server."""
+
 
 class UnexpectedResponse(Exception):
     """A response that does not occur in a correct lifecycle."""
@@ -153,7 +156,7 @@ class Client:
             delay = min(2 * delay, MAX_DELAY_SECONDS)
 
 
-async def sign_in(ports: Mapping[str, int], accounts: list[dict[str, Any]]) -> tuple[dict[str, str], date]:
+async def sign_in(ports: Mapping[str, int], accounts: list[dict[str, Any]]) -> Sessions:
     """Sign in all accounts; return a token for every role and the date of the server."""
     connections, today = Connections(ports), date.min
     tokens: dict[str, str] = {}
@@ -192,10 +195,27 @@ def submission(today: date, rng: random.Random) -> Body:
     return as_form(APPLICANT | {"letter_date": (today - timedelta(days=2)).isoformat()}, files)
 
 
+def reuse_sessions(ports: Mapping[str, int], accounts: Path) -> Sessions:
+    """Like `sign_in`, but once for all runs with this file of accounts: hashing passwords is no part of a lifecycle."""
+    saved = accounts.with_suffix(".sessions.json")
+    if saved.exists():
+        tokens, day = json.loads(saved.read_text())
+        return tokens, date.fromisoformat(day)
+    sessions = uvloop.run(sign_in(ports, json.loads(accounts.read_text())))
+    saved.write_text(json.dumps(sessions, default=str))
+    return sessions
+
+
 async def load(
-    ports: Mapping[str, int], clients: int, seconds: float, accounts: list[dict[str, Any]], *, live: bool
+    ports: Mapping[str, int],
+    clients: int,
+    seconds: float,
+    accounts: list[dict[str, Any]],
+    sessions: Sessions,
+    *,
+    live: bool,
 ) -> dict[str, Any]:
-    tokens, today = await sign_in(ports, accounts)
+    tokens, today = sessions
     rng = random.Random(1)
     submitted, result = submission(today, rng), pdf_of(FILE_BYTES, rng)
     lead = next(account["username"] for account in accounts if "technical" in account["roles"])
@@ -265,7 +285,8 @@ def main() -> None:
     )
     options = arguments.parse_args()
     accounts = json.loads(options.accounts.read_text())
-    measured = load(options.ports, options.clients, options.seconds, accounts, live=bool(options.live))
+    sessions = reuse_sessions(options.ports, options.accounts)
+    measured = load(options.ports, options.clients, options.seconds, accounts, sessions, live=bool(options.live))
     print(json.dumps(uvloop.run(measured)))
 
 
