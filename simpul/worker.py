@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import socket
 import sys
@@ -32,6 +33,7 @@ def _run(place_as_json: str) -> int:
     from shared.web.http.server import run_server
     from shared.workers.group import WorkerPlace, exit_with_supervisor
     from simpul.app import create_application
+    from simpul.cli.errors import error_message
     from simpul.cli.serve import trace_exporter
     from simpul.cli.supervisor import STARTUP_FAILED
 
@@ -39,7 +41,11 @@ def _run(place_as_json: str) -> int:
     exit_with_supervisor(place.supervisor, partial(_end, place.metrics))
     settings, process = load_settings(), f"simpul-{place.index + 1}"
     configure_logging(settings.log_level, service=process)
-    application = create_application(open_platform(settings, workers=place.join()))
+    try:
+        application = create_application(open_platform(settings, workers=place.join()))
+    except Exception as error:
+        logging.getLogger(__name__).error("the worker cannot start: %s", error_message(error))
+        return STARTUP_FAILED
     with trace_exporter(settings, process):
         started = run_server(application, [socket.socket(fileno=listener) for listener in place.listeners])
     return 0 if started else STARTUP_FAILED

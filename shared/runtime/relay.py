@@ -76,7 +76,7 @@ class Relay:
 
     @property
     def _topic(self) -> str:
-        return f"published.{self._service}"
+        return f"published {self._service}"
 
     def _on_published_elsewhere(self, text: str) -> None:
         subject, _, sequence = text.rpartition(" ")

@@ -113,7 +113,7 @@ class ServiceRuntime(Generic[State]):
 
     def share(self, messages: WorkerMessages) -> None:
         """Execute commands in several processes, which exchange messages; before `start`."""
-        self.cache.distrust()
+        self.cache.share(self.name, messages)
         self.relay.share(messages)
 
     def start_beside_another(self) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from cachetools import TTLCache
 
 from shared.storage.port import SaveOutcome, Scalar, StateRecord, StateStore, Write
+from shared.workers.messages import WorkerMessages
 
 CACHE_TTL_SECONDS = 10.0
 """After this time another process may well have changed a record."""
@@ -31,11 +32,16 @@ class StateCache:
         self._store = store
         self._records: TTLCache[str, StateRecord] = TTLCache(MAX_CACHED_RECORDS, CACHE_TTL_SECONDS, _now)
         self._reads: list[Versions] = []
-        self._trusted = True
+        self._messages, self._topic = WorkerMessages(), ""
 
-    def distrust(self) -> None:
-        """Return nothing from the cache any more, because other processes write to the same records all the time."""
-        self._trusted = False
+    def share(self, service: str, messages: WorkerMessages) -> None:
+        """Exchange with other workers which records were saved, so that few decisions are made on a stale one."""
+        self._messages, self._topic = messages, f"saved {service}"
+        messages.subscribe(self._topic, self._on_saved_elsewhere)
+
+    def _on_saved_elsewhere(self, text: str) -> None:
+        request_id, _, version = text.rpartition(" ")
+        self._drop_before(request_id, int(version))
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         """Read records from the store."""
@@ -56,7 +62,7 @@ class StateCache:
 
     def get_cached(self, request_id: str) -> StateRecord | None:
         """Return a record from the cache, possibly stale."""
-        return self._records.get(request_id) if self._trusted else None
+        return self._records.get(request_id)
 
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         """Save records in the store and update the cache."""
@@ -65,6 +71,7 @@ class StateCache:
             record = write.record
             if outcome is SaveOutcome.SAVED:
                 self._put(record)
+                self._messages.send(self._topic, f"{record.id} {record.version}")
             elif outcome is SaveOutcome.CONFLICT:
                 # The stored version is at least the one that could not be written.
                 self._drop_before(record.id, record.version)

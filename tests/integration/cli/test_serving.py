@@ -159,3 +159,11 @@ def _wait_for_email(folder: Path, number: str, sender: subprocess.Popen[str]) ->
 def test_workers_are_refused_where_they_cannot_be(command_line: CommandLine):
     assert_fails_with_message(command_line.simpul("serve", "intake", workers="2"), "SIMPUL_WORKERS", "simpul up")
     assert_fails_with_message(command_line.simpul("up", workers="0"), "SIMPUL_WORKERS", "greater than or equal")
+
+
+def test_workers_that_cannot_start_end_the_command(command_line: CommandLine):
+    completed = command_line.simpul("up", "--workers", "2", port=str(free_port()), metrics_token_file="absent")
+    assert completed.returncode == 1
+    assert "SIMPUL_METRICS_TOKEN_FILE" in completed.stderr
+    assert completed.stderr.endswith("Simpul did not start; the lines above say why.\n")
+    assert "Traceback" not in completed.stderr
