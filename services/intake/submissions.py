@@ -27,6 +27,7 @@ from shared.web.forms.multipart import FormLimits
 from shared.web.forms.upload_storage import discard_documents, store_uploads
 from shared.web.forms.uploads import ParsedForm
 from shared.web.http.upload_budget import UploadTarget
+from shared.workers.group import WorkerGroup
 
 Documents = tuple[DocumentRef, ...]
 OrphanHandler = Callable[[Documents], None]
@@ -44,11 +45,11 @@ class RegistrationNumberAllocator:
     """Allocates consecutive registration numbers.
 
     The unique column of the store guarantees that no number is given twice. Submissions of one process take turns, so that no
-    number is skipped.
+    number is skipped. With several workers, the last number is read each time, since it is often one of another worker.
     """
 
-    def __init__(self, store: StateStore, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: StateStore, clock: Clock, workers: WorkerGroup) -> None:
+        self._store, self._clock, self._workers = store, clock, workers
         self._lock, self._last_number = asyncio.Lock(), ""
 
     async def allocate(self, submit: Callable[[str], Awaitable[CommandResult]]) -> CommandResult:
@@ -61,7 +62,7 @@ class RegistrationNumberAllocator:
                     result = await submit(number)
                 except UniqueViolation:
                     continue
-                self._last_number = number if result.number == number else ""
+                self._last_number = number if result.number == number and self._workers.size == 1 else ""
                 return result
         raise StoreUnavailable("every registration number that was tried had just been taken")
 
@@ -104,7 +105,7 @@ class SubmissionService:
         self, executor: Executor[State], store: StateStore, platform: Platform, recipient_limit: RecipientLimit
     ) -> None:
         self._executor, self._platform, self._recipient_limit = executor, platform, recipient_limit
-        self._numbers = RegistrationNumberAllocator(store, platform.clock)
+        self._numbers = RegistrationNumberAllocator(store, platform.clock, platform.workers)
         self.limits = FormLimits(file=platform.settings.file_limit)
 
     async def submit(

@@ -22,7 +22,7 @@ class Notifier:
         self._waiters: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
-        """Wake all waiting tasks, also those of other processes; callable from any thread."""
+        """Wake all waiting tasks, also those of other workers."""
         self.wake()
         self._notify_others()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 logger = logging.getLogger(__name__)
 
-MAX_MESSAGE_BYTES = 512
+MAX_WRITE_BYTES = 512
 """POSIX guarantees that a write of as many bytes to a pipe is not mixed with those of other processes."""
 READ_BYTES = 65_536
 
@@ -28,6 +28,8 @@ class WorkerMessages:
         self._inbox, self._outboxes = inbox, tuple(outboxes)
         self._listeners: dict[str, Listener] = {}
         self._incomplete = b""
+        self._pending: list[bytes] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         for pipe in (inbox, *outboxes) if outboxes else ():
             os.set_blocking(pipe, False)
 
@@ -37,25 +39,44 @@ class WorkerMessages:
             self._listeners[topic] = listener
 
     def send(self, topic: str, text: str = "") -> None:
-        """Send a message to all other workers; callable from any thread."""
+        """Send a message to all other workers, from the event loop and at its next turn, so that messages share a write."""
         if not self._outboxes:
             return
         message = f"{topic}\t{text}\n".encode()
-        if len(message) > MAX_MESSAGE_BYTES:
+        if len(message) > MAX_WRITE_BYTES:
             raise ValueError(f"a message of {len(message)} bytes is too long")
+        if self._loop is not None:
+            if not self._pending:
+                self._loop.call_soon(self._write)
+            self._pending.append(message)
+
+    def start(self) -> None:
+        """Send and receive messages in the running event loop."""
+        if self._outboxes:
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(self._inbox, self._receive)
+
+    def stop(self) -> None:
+        if self._loop is not None:
+            self._loop.remove_reader(self._inbox)
+            self._loop = None
+
+    def _write(self) -> None:
+        """Write what waits, each message once, as several lines at a time."""
+        messages, self._pending = list(dict.fromkeys(self._pending)), []
+        lines = b""
+        for message in messages:
+            if len(lines) + len(message) > MAX_WRITE_BYTES:
+                self._write_lines(lines)
+                lines = b""
+            lines += message
+        self._write_lines(lines)
+
+    def _write_lines(self, lines: bytes) -> None:
         for pipe in self._outboxes:
             # A full pipe means that its reader has messages to wake it; a closed one, that all workers are ending.
             with contextlib.suppress(BlockingIOError, BrokenPipeError):
-                os.write(pipe, message)
-
-    def start(self) -> None:
-        """Receive messages in the running event loop."""
-        if self._outboxes:
-            asyncio.get_running_loop().add_reader(self._inbox, self._receive)
-
-    def stop(self) -> None:
-        if self._outboxes:
-            asyncio.get_running_loop().remove_reader(self._inbox)
+                os.write(pipe, lines)
 
     def _receive(self) -> None:
         try:

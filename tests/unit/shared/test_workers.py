@@ -74,10 +74,12 @@ def test_a_full_set_loses_its_smallest_number(group: list[WorkerGroup], monkeypa
 
 async def test_messages_reach_the_listeners_of_all_others(group: list[WorkerGroup]):
     received: list[tuple[int, str]] = []
-    done = asyncio.Event()
+    done, many_received = asyncio.Event(), asyncio.Event()
 
     def note(index: int, text: str) -> None:
         received.append((index, text))
+        if len(received) == 100:
+            many_received.set()
 
     for worker in group:
         worker.messages.subscribe("news", partial(note, worker.index))
@@ -88,11 +90,18 @@ async def test_messages_reach_the_listeners_of_all_others(group: list[WorkerGrou
     group[1].messages.send("end")
     async with asyncio.timeout(10):
         await done.wait()
-    for worker in group:
-        worker.messages.stop()
     assert sorted(received) == [(0, "hutan, laut"), (2, "hutan, laut")]
-    for _ in range(20_000):  # more than the pipe of a worker that does not read has room for
-        group[0].messages.send("news", "lagi")
+    for worker in group[1:]:
+        worker.messages.stop()
+    for number in range(20_000):  # more than the pipe of a worker that does not read has room for
+        group[0].messages.send("news", f"lagi {number}")
+    await asyncio.sleep(0)
+    group[0].messages.stop()
+    group[1].messages.start()
+    async with asyncio.timeout(10):
+        await many_received.wait()
+    group[1].messages.stop()
+    assert received[2:100] == [(1, f"lagi {number}") for number in range(98)]
 
 
 async def test_a_write_wakes_the_listeners_of_other_workers_without_a_poll(
@@ -101,7 +110,8 @@ async def test_a_write_wakes_the_listeners_of_other_workers_without_a_poll(
     monkeypatch.setattr(notifier, "POLL_INTERVAL_SECONDS", 3600.0)
     one, other = (SqliteDatabase(tmp_path / "simpul.db", worker.messages) for worker in group[:2])
     changed: list[bool] = []
-    group[1].messages.start()
+    for worker in group[:2]:
+        worker.messages.start()
     try:
         waiting = asyncio.create_task(other.notifier("log").wait_for(lambda: changed))
         await asyncio.sleep(0)
@@ -110,7 +120,8 @@ async def test_a_write_wakes_the_listeners_of_other_workers_without_a_poll(
         async with asyncio.timeout(10):
             assert await waiting == [True]
     finally:
-        group[1].messages.stop()
+        for worker in group[:2]:
+            worker.messages.stop()
         one.close()
         other.close()
 
@@ -153,12 +164,14 @@ def test_workers_share_the_connections_of_a_network(group: list[WorkerGroup]):
 async def test_workers_share_the_limits_of_streams(group: list[WorkerGroup]):
     first, second = (StreamRegistry(workers=worker) for worker in group[:2])
     group[0].messages.start()
+    group[1].messages.start()
     owner = StreamOwner("session", staff=True)
     opened = [first.acquire(owner) for _ in range(8)]
     second.acquire(owner)
     async with asyncio.timeout(10):
         await opened[0].displaced.wait()
     group[0].messages.stop()
+    group[1].messages.stop()
     assert not opened[1].displaced.is_set()
     for number in range(60):
         (first, second)[number % 2].acquire(StreamOwner(f"request {number}", "10.0.0.1"))
@@ -170,6 +183,7 @@ async def test_workers_share_the_limits_of_streams(group: list[WorkerGroup]):
 async def test_workers_share_the_budget_of_uploads(group: list[WorkerGroup]):
     first, second = (UploadBudget(1_000_000, 8_000_000, workers=worker) for worker in group[:2])
     group[0].messages.start()
+    group[1].messages.start()
     letter = DocumentRef(
         id="1",
         kind=DocumentKind.LETTER,
@@ -193,3 +207,4 @@ async def test_workers_share_the_budget_of_uploads(group: list[WorkerGroup]):
             except Problem:
                 await asyncio.sleep(0.01)
     group[0].messages.stop()
+    group[1].messages.stop()
