@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from bisect import insort
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import ExitStack
-from itertools import islice
 
-from cachetools import LRUCache
 from opentelemetry.trace import SpanKind
 
 from shared.backoff import Backoff
-from shared.contracts.envelope import EventHeader, decode_header
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.observability.tracing import start_span
 from shared.runtime.metrics import PUBLISHED
 from shared.runtime.outbox import OutboxBacklog, OutboxDecoder, PendingEvent, outbox_pages
+from shared.runtime.publication_queue import PublicationQueue
 from shared.storage.port import OutboxEntry, StateStore, StoreUnavailable
 from shared.workers.messages import WorkerMessages
 
 logger = logging.getLogger(__name__)
-
-BATCH_SIZE = 500
-MAX_TRACKED_REQUESTS = 20_000
-"""Requests whose last published sequence is remembered; for other requests the outbox is read."""
 
 PRUNE_INTERVAL_SECONDS = 1.0
 SWEEP_INTERVAL_SECONDS = 5.0
@@ -51,18 +43,8 @@ class Relay:
 
     def __init__(self, service: str, store: StateStore, log: EventLog) -> None:
         self._service, self._store, self._log = service, store, log
-        self._waiting: OrderedDict[str, list[PendingEvent]] = OrderedDict()
-        self._acknowledged: dict[str, None] = {}
-        """Ids of published events that are still in the outbox."""
-        self._last_published: LRUCache[str, int] = LRUCache(MAX_TRACKED_REQUESTS)
+        self._queue, self._decoder = PublicationQueue(), OutboxDecoder()
         self._seen_in_outbox: set[str] = set()
-        self._decoder = OutboxDecoder()
-        # Each of these sets holds requests whose next event must not be put into a regular batch.
-        self._possible_gaps: set[str] = set()
-        self._gaps_in_progress: set[str] = set()
-        self._in_flight: set[str] = set()
-        self._held_back: set[str] = set()
-        self._due_for_retry: set[str] = set()
         self._backoff, self._failures = Backoff(INITIAL_DELAY_SECONDS, MAX_DELAY_SECONDS), 0
         self._retry_timer: asyncio.TimerHandle | None = None
         self._batches_in_flight: set[asyncio.Task[None]] = set()
@@ -80,31 +62,19 @@ class Relay:
 
     def _on_published_elsewhere(self, text: str) -> None:
         subject, _, sequence = text.rpartition(" ")
-        self._last_published[subject] = max(int(sequence), self._last_published.get(subject, 0))
+        self._queue.note_published(subject, int(sequence))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits for its publication."""
+        return self._queue.is_empty
 
     def enqueue(self, entries: Sequence[OutboxEntry]) -> None:
         """Publish entries that were just saved, soon and in order."""
         for entry in entries:
-            before = self._last_sequence(entry.subject)
-            if self._add(entry, decode_header(entry.event)) > before + 1:
-                self._possible_gaps.add(entry.subject)
+            if self._queue.add_saved(entry):
                 self._gap_found.set()
-
-    def _last_sequence(self, subject: str) -> int:
-        waiting = self._waiting.get(subject)
-        return waiting[-1].sequence if waiting else self._last_published.get(subject, 0)
-
-    def _add(self, entry: OutboxEntry, header: EventHeader) -> int:
-        """Add an entry unless it waits already or was published; return its sequence."""
-        waiting = self._waiting.get(entry.subject, [])
-        if header.sequence <= self._last_published.get(entry.subject, 0):
-            # It is still in the outbox, perhaps because its removal was lost.
-            self._acknowledged[entry.event_id] = None
-        elif all(header.sequence != pending.sequence for pending in waiting):
-            pending = PendingEvent(header.sequence, entry, header)
-            insort(self._waiting.setdefault(entry.subject, waiting), pending)
-            self._wake.set()
-        return header.sequence
+        self._wake.set()
 
     async def run(self) -> None:
         """Publish, prune and sweep until cancelled."""
@@ -123,14 +93,13 @@ class Relay:
     async def drain(self) -> None:
         """Publish everything that waits and prune the outbox. Raises LogUnavailable, StoreUnavailable."""
         try:
-            while self._waiting:
+            while not self._queue.is_empty:
                 while self._batches_in_flight:
                     await asyncio.wait(self._batches_in_flight)
-                self._held_back.clear()
-                self._due_for_retry.clear()
-                while self._possible_gaps:
+                self._queue.release_held_back()
+                while self._queue.possible_gaps:
                     await self._resolve_gaps()
-                if batch := self._next_batch():
+                if batch := self._queue.next_batch():
                     await self._append(batch)
                 else:
                     await asyncio.sleep(INITIAL_DELAY_SECONDS)
@@ -162,28 +131,29 @@ class Relay:
                 if header is None:
                     blocked.add(entry.subject)
                 elif is_wanted and entry.subject not in blocked:
-                    self._add(entry, header)
+                    self._queue.add(entry, header)
             for entry, header in headers:
-                if entry.event_id not in self._acknowledged:
+                if entry.event_id not in self._queue.to_remove:
                     backlog.count(header)
+            self._wake.set()
         backlog.report(self._service)
         return blocked
 
     async def prune(self) -> None:
         """Remove published entries from the outbox, in bulk."""
-        if published := list(self._acknowledged):
+        if published := list(self._queue.to_remove):
             await self._store.remove_published(published)
             for event_id in published:
-                self._acknowledged.pop(event_id, None)
+                self._queue.to_remove.pop(event_id, None)
 
     async def _resolve_gaps_forever(self) -> None:
         while True:
             try:
                 # Before waiting, because a run that failed may have left some.
-                while self._possible_gaps:
+                while self._queue.possible_gaps:
                     await self._resolve_gaps()
             except StoreUnavailable as error:
-                logger.warning("events of %d requests wait for the outbox: %s", len(self._possible_gaps), error)
+                logger.warning("events of %d requests wait for the outbox: %s", len(self._queue.possible_gaps), error)
                 await asyncio.sleep(INITIAL_DELAY_SECONDS)
                 continue
             self._gap_found.clear()
@@ -192,51 +162,22 @@ class Relay:
     async def _resolve_gaps(self) -> None:
         """Read the outbox entries that precede events whose predecessors are not known to be published."""
         async with self._gap_lock:
-            self._gaps_in_progress = set(islice(self._possible_gaps, BATCH_SIZE))
-            self._possible_gaps -= self._gaps_in_progress
+            subjects = self._queue.take_possible_gaps()
             try:
-                self._add_until_unreadable(await self._store.unpublished_of(tuple(self._gaps_in_progress)))
+                entries = await self._store.unpublished_of(subjects)
+                self._queue.fill_gaps([(entry, self._decoder.decode(entry)) for entry in entries])
             except BaseException:
-                self._possible_gaps |= self._gaps_in_progress
+                self._queue.return_gaps()
                 raise
             finally:
-                self._gaps_in_progress = set()
                 self._wake.set()
-
-    def _add_until_unreadable(self, entries: Sequence[OutboxEntry]) -> None:
-        """Add the entries; of a request with an unreadable one, only those before it may wait for their publication."""
-        blocked, added = set[str](), set[str]()
-        for entry in entries:
-            if (header := self._decoder.decode(entry)) is None:
-                blocked.add(entry.subject)
-            elif entry.subject not in blocked:
-                self._add(entry, header)
-                added.add(entry.event_id)
-        for subject in blocked:
-            waiting = self._waiting.pop(subject, [])
-            sent = waiting[:1] if subject in self._in_flight | self._held_back else []
-            if waiting := [pending for pending in waiting if pending in sent or pending.entry.event_id in added]:
-                self._waiting[subject] = waiting
 
     async def _publish_forever(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while batch := self._next_batch():
+            while batch := self._queue.next_batch():
                 await self._send(batch)
-
-    def _next_batch(self) -> list[PendingEvent]:
-        """Take the first event of each request that is not blocked. Retries are sent by themselves."""
-        if self._due_for_retry:
-            again = list(islice(self._due_for_retry, BATCH_SIZE))
-            self._due_for_retry.difference_update(again)
-            batch = [self._waiting[subject][0] for subject in again if subject in self._waiting]
-        else:
-            excluded = self._possible_gaps | self._gaps_in_progress | self._in_flight | self._held_back
-            ready = (waiting[0] for subject, waiting in self._waiting.items() if subject not in excluded)
-            batch = list(islice(ready, BATCH_SIZE))
-        self._in_flight.update(pending.subject for pending in batch)
-        return batch
 
     async def _send(self, batch: Sequence[PendingEvent]) -> None:
         """Send a batch; one that takes long continues in the background, so that others need not wait."""
@@ -258,7 +199,6 @@ class Relay:
 
     async def _append(self, batch: Sequence[PendingEvent]) -> None:
         """Append a batch, mark what the log acknowledged and hold the rest back. Raises LogUnavailable."""
-        subjects = {pending.subject for pending in batch}
         appended: Collection[int] = ()
         try:
             with self._spans(batch):
@@ -268,13 +208,10 @@ class Relay:
             appended = error.appended
             raise
         finally:
-            for index in appended:
-                self._mark_published(batch[index])
-            accepted = {batch[index].subject for index in appended}
-            if accepted & self._held_back:
+            if self._queue.end_batch(batch, appended):
                 self._failures = 0
-            self._held_back = (self._held_back - subjects) | (subjects - accepted)
-            self._in_flight -= subjects
+            for index in appended:
+                self._messages.send(self._topic, f"{batch[index].subject} {batch[index].sequence}")
             self._wake.set()
             PUBLISHED.labels(self._service).inc(len(appended))
 
@@ -284,14 +221,15 @@ class Relay:
             return
         self._failures += 1
         self._retry_timer = asyncio.get_running_loop().call_later(self._backoff.delay(self._failures), self._retry_now)
-        first = next(iter(self._held_back), "")
+        held_back = self._queue.held_back
+        first = next(iter(held_back), "")
         logger.warning(
-            "cannot publish, events of %d requests wait: %s", len(self._held_back), reason, extra={"subject": first}
+            "cannot publish, events of %d requests wait: %s", len(held_back), reason, extra={"subject": first}
         )
 
     def _retry_now(self) -> None:
         self._retry_timer = None
-        self._due_for_retry = self._held_back - self._in_flight
+        self._queue.retry_held_back()
         self._wake.set()
 
     def _spans(self, batch: Sequence[PendingEvent]) -> ExitStack:
@@ -303,16 +241,6 @@ class Relay:
                 span = start_span(name, SpanKind.PRODUCER, parent, service=self._service, subject=subject)
                 stack.enter_context(span)
         return stack
-
-    def _mark_published(self, pending: PendingEvent) -> None:
-        """Let the next event of the request follow, after those of other requests."""
-        self._acknowledged[pending.entry.event_id] = None
-        waiting = self._waiting.pop(pending.subject)
-        waiting.remove(pending)
-        if waiting:
-            self._waiting[pending.subject] = waiting
-        self._last_published[pending.subject] = pending.sequence
-        self._messages.send(self._topic, f"{pending.subject} {pending.sequence}")
 
     async def _run_periodically(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

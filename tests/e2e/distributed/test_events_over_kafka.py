@@ -86,7 +86,7 @@ async def test_events_survive_a_kill_of_kafka_in_order(server: EngineProcess, tm
             if number == KILLED_AT:
                 server.kill()
             await asyncio.sleep(0.02)
-        assert intake.relay._waiting, "what was submitted while Kafka was away waits in the outbox"
+        assert not intake.relay.is_idle, "what was submitted while Kafka was away waits in the outbox"
         await asyncio.to_thread(server.start)
         await verifying
         await until(lambda: all_verified(intake), 60)

@@ -18,6 +18,7 @@ from shared.runtime.decider_runner import Cause, DeciderRunner, WorkingCopy
 from shared.runtime.event_folding import EventFolder
 from shared.runtime.executor import CommandResult, Executor, Loaded
 from shared.runtime.outbox import PendingEvent
+from shared.runtime.publication_queue import PublicationQueue
 from shared.runtime.relay import Relay
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.runtime.state_cache import StateCache
@@ -65,26 +66,25 @@ def forgets_processed_commands(runtime: Runtime) -> None:
     runtime.executor.runner.__class__ = WithoutCommandMemory
 
 
-class ShuffledWaves(Relay):
-    def _next_batch(self) -> list[PendingEvent]:
+class ShuffledWaves(PublicationQueue):
+    def next_batch(self) -> list[PendingEvent]:
         for waiting in self._waiting.values():
             waiting.reverse()
-        return super()._next_batch()
+        return super().next_batch()
 
 
 def publishes_out_of_order(runtime: Runtime) -> None:
-    runtime.relay.__class__ = ShuffledWaves
+    runtime.relay._queue.__class__ = ShuffledWaves
 
 
-class TrustsEarlierWaves(Relay):
-    def enqueue(self, entries: Sequence[OutboxEntry]) -> None:
-        for entry in entries:
-            self._add(entry, decode_header(entry.event))
+class TrustsEarlierWaves(PublicationQueue):
+    def add_saved(self, entry: OutboxEntry) -> bool:
+        self.add(entry, decode_header(entry.event))
+        return False
 
 
 def overtakes_events_that_a_crash_left(runtime: Runtime) -> None:
-    runtime.relay.__class__ = TrustsEarlierWaves
-    runtime.executor._publish = runtime.event_folder._publish = runtime.relay.enqueue
+    runtime.relay._queue.__class__ = TrustsEarlierWaves
 
 
 class WithoutSweep(Relay):
@@ -92,7 +92,8 @@ class WithoutSweep(Relay):
         return set()
 
     async def _resolve_gaps(self) -> None:
-        self._possible_gaps.clear()
+        self._queue.take_possible_gaps()
+        self._queue.fill_gaps(())
 
 
 def never_sweeps_the_outbox(runtime: Runtime) -> None:
@@ -105,8 +106,8 @@ class SkipsHeldBack(Relay):
             await super()._append(batch)
         except LogUnavailable:
             for pending in batch:
-                if pending in self._waiting.get(pending.subject, ()):
-                    self._mark_published(pending)
+                if pending in self._queue._waiting.get(pending.subject, ()):
+                    self._queue.mark_published(pending)
             raise
 
 
@@ -114,18 +115,18 @@ def drops_events_that_the_log_refused(runtime: Runtime) -> None:
     runtime.relay.__class__ = SkipsHeldBack
 
 
-class DoesNotWait(Relay):
-    def _next_batch(self) -> list[PendingEvent]:
+class DoesNotWait(PublicationQueue):
+    def next_batch(self) -> list[PendingEvent]:
         """Events overtake those that are held back."""
-        batch = super()._next_batch()
+        batch = super().next_batch()
         late = [
-            waiting[1] for subject, waiting in self._waiting.items() if subject in self._held_back and len(waiting) > 1
+            waiting[1] for subject, waiting in self._waiting.items() if subject in self.held_back and len(waiting) > 1
         ]
         return batch or late
 
 
 def lets_an_event_overtake_one_that_is_held_back(runtime: Runtime) -> None:
-    runtime.relay.__class__ = DoesNotWait
+    runtime.relay._queue.__class__ = DoesNotWait
 
 
 class ForgetsEarly(Relay):

@@ -50,10 +50,10 @@ class LiveHarness:
         """Wait until all events are published and processed, and all emails are sent."""
 
         async def quiet() -> bool:
-            waiting = [service.runtime.relay._waiting for service in self.harness.services.values()]
+            idle = [service.runtime.relay.is_idle for service in self.harness.services.values()]
             kept = await self.harness.services["notification"].runtime.executor.read(request["id"])
             out = kept is not None and {message.status for message in kept.state.messages} == {"sent"}
-            return out and not any(waiting) and await self.harness.wait_until_consumed()
+            return out and all(idle) and await self.harness.wait_until_consumed()
 
         await self.harness.wait_until(quiet)
 

@@ -99,7 +99,7 @@ def test_events_are_published_at_once_although_each_follows_one_of_another_proce
         for number in range(3 * EVENTS_PER_SECOND):
             under_load.enqueue([store.save(saved(request(number), 2))])
             await asyncio.sleep(1 / EVENTS_PER_SECOND)
-        published, waiting = len(log.appended), len(under_load._waiting)
+        published, waiting = len(log.appended), len(under_load._queue._waiting)
         running.cancel()
         return published, waiting
 

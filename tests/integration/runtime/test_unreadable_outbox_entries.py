@@ -49,7 +49,7 @@ def test_an_unreadable_entry_holds_back_only_the_later_events_of_its_request(
         await asyncio.sleep(3 * relaying.SWEEP_INTERVAL_SECONDS)
         await sweeping.drain()
         assert await sweeping.sweep() == {REQUEST}
-        assert unreadable.event_id not in sweeping._acknowledged
+        assert unreadable.event_id not in sweeping._queue.to_remove
         running.cancel()
         return log.sequences, list(store.outbox), running.done()
 

@@ -112,8 +112,8 @@ class StaffHarness:
         """Wait until the services have published what they saved, and consumed what the others published."""
 
         async def heard() -> bool:
-            waiting = [service.runtime.relay._waiting for service in self.services.values()]
-            return not any(waiting) and await self.wait_until_consumed()
+            idle = [service.runtime.relay.is_idle for service in self.services.values()]
+            return all(idle) and await self.wait_until_consumed()
 
         await self.wait_until(heard)
 
