@@ -40,9 +40,9 @@ class TokenBuckets:
     def take(self, key: tuple[str, str], per_minute: int) -> float:
         """Take a token; return 0, or the seconds until one is available."""
         with self._workers.locked():
-            return self._take(key, per_minute)
+            return self._take_locked(key, per_minute)
 
-    def _take(self, key: tuple[str, str], per_minute: int) -> float:
+    def _take_locked(self, key: tuple[str, str], per_minute: int) -> float:
         shared_key, now, refill_seconds = " ".join(key), self._clock(), 60 / per_minute
         full_at = max(now, self._full_at.pop(key, now), self._workers.times.others_greatest(shared_key))
         tokens = per_minute - (full_at - now) / refill_seconds
