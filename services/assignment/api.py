@@ -54,7 +54,7 @@ from shared.web.api.serializers import RequestSummaryResponse
 from shared.web.api.staff_notes import NoteBody, NotesResponse, present_notes
 from shared.web.api.validation import EmptyBody
 from shared.web.auth.access import GuardedRoute
-from shared.web.documents.previews import TEXTS, PageViewQuery
+from shared.web.documents.previews import TEXTS, PageViewQuery, TextMatchesResponse, TextSearchQuery
 from shared.web.forms.uploads import read_form
 from shared.web.http.downloads import download
 from shared.web.views.labels import STATUS_LABELS
@@ -134,6 +134,17 @@ async def show_page(
     if document is None:
         raise Problem(404, TEXTS.missing)
     return await assignment.previews.respond(request, document, page, view, reader.username)
+
+
+@router.get("/requests/{request_id}/documents/{document_id}/matches", response_model=TextMatchesResponse)
+async def find_text(
+    request_id: str, document_id: str, query: TextSearchQuery, reader: Reader, assignment: Assignment
+) -> dict[str, Any]:
+    """Return the pages of a document on which these words stand; a scan has no text."""
+    document = find_document((await assignment.get_readable_request(request_id, reader)).state, document_id)
+    if document is None:
+        raise Problem(404, TEXTS.missing)
+    return await assignment.previews.respond_matches(document, query, reader.username)
 
 
 @router.get("/leads", response_model=PageResponse[WorkloadResponse])

@@ -38,7 +38,7 @@ from shared.web.api.live import OpenedId, OpenedRequest, live
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES
 from shared.web.api.staff_notes import NoteBody, NotesResponse, present_notes
 from shared.web.auth.access import GuardedRoute
-from shared.web.documents.previews import PageViewQuery
+from shared.web.documents.previews import PageViewQuery, TextMatchesResponse, TextSearchQuery
 from shared.web.http.downloads import download
 
 PREFIX = "/api/verification"
@@ -110,6 +110,15 @@ async def show_page(
     """Show a page of a document as an image; `Link` names the next page. HEAD renders nothing."""
     document = await verification.get_document(request_id, document_id)
     return await verification.previews.respond(request, document, page, view, officer.username)
+
+
+@router.get("/requests/{request_id}/documents/{document_id}/matches", response_model=TextMatchesResponse)
+async def find_text(
+    request_id: str, document_id: str, query: TextSearchQuery, officer: Officer, verification: Verification
+) -> dict[str, Any]:
+    """Return the pages of a document on which these words stand; a scan has no text."""
+    document = await verification.get_document(request_id, document_id)
+    return await verification.previews.respond_matches(document, query, officer.username)
 
 
 @router.post("/requests/{request_id}/verification", response_model=CommandResponse)

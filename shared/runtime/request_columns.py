@@ -11,7 +11,8 @@ from shared.contracts.lifecycle import ENDED, Status
 from shared.contracts.request_state import StaffRequestState
 from shared.contracts.stages import StageClock
 from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, Subset, sortable_time
-from shared.text.search import fold_text, normalize_query, request_search_text
+from shared.text.folding import fold_text
+from shared.text.search import normalize_query, request_search_text
 
 SORT_COLUMNS: Mapping[str, str] = {
     "number": "number",

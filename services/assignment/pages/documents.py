@@ -50,7 +50,13 @@ async def _view(page: RequestPage) -> Response:
     paths = DocumentPaths(f"/api/assignment/requests/{page.request_id}/documents", f"{page.request_url}/dokumen")
     documents = DocumentList(state.all_documents, state.course.round)
     return await documents_page(
-        page.request, page.assignment.previews, documents, paths, state.number, page.request_url
+        page.request,
+        page.assignment.previews,
+        documents,
+        paths,
+        state.number,
+        page.request_url,
+        page.principal.username,
     )
 
 

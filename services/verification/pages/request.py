@@ -101,7 +101,7 @@ class ChecklistPage(RequestPage):
         state, opened_from = loaded.state, parse_list(self._request)
         previews, documents = self._verification.previews, viewer_documents(state)
         shown = replace(requested_state(self._request, posted), others=list_parameters(opened_from))
-        viewer = await build_viewer(previews, documents, self._paths(), shown)
+        viewer = await build_viewer(previews, documents, self._paths(), shown, self._officer.username)
         filled = has_input(posted)
         posted = self._with_conflict(loaded, posted) if filled else replace(posted, texts={})
         is_conflict = posted.problem is not None and "current" in posted.problem.extra

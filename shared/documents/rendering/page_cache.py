@@ -18,6 +18,7 @@ from shared.documents.rendering.page_renderer import (
     PageRenderer,
     PageSizes,
     RenderTimeout,
+    TextMatches,
     Unrenderable,
 )
 
@@ -85,6 +86,12 @@ class PageImageCache:
         if (image := self._images.get(cache_key)) is not None:
             return image
         return await _shared(self._renderings, cache_key, self._render_and_store(cache_key, media_type))
+
+    async def find_text(self, key: str, media_type: str, words: str) -> TextMatches:
+        """Return where a document has these folded words. Raises as `page_sizes`."""
+        if media_type not in RENDERABLE_TYPES and not self.is_renderable(media_type):
+            return TextMatches()
+        return await self._renderer.find_text(*await self._open(key, media_type), words)
 
     async def _measure_and_store(self, key: str, media_type: str) -> PageSizes:
         sizes = await self._renderer.measure(*await self._open(key, media_type))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import struct
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from time import monotonic
 
 from prometheus_client import Histogram
 
+from shared.documents.media_types import PDF
 from shared.documents.port import StoreUnavailable
 from shared.documents.sandbox.client import Sandbox, SandboxUnavailable, anonymous_file, process_sandbox
 from shared.documents.sandbox.protocol import (
@@ -77,6 +79,24 @@ class PageImage:
         return width, height
 
 
+@dataclass(frozen=True, slots=True)
+class TextMatch:
+    """A page with the words, their count on it, and an excerpt around the first."""
+
+    page: int
+    count: int
+    excerpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatches:
+    """Pages with the words; a scan has no text, and of a very long document only the beginning is read."""
+
+    matches: tuple[TextMatch, ...] = ()
+    has_text: bool = False
+    is_complete: bool = True
+
+
 class PageRenderer:
     """Renders up to `max_concurrency` pages concurrently, each within `seconds` and `memory` bytes of address space."""
 
@@ -101,6 +121,16 @@ class PageRenderer:
             answer = await self._answer(chunks, Job("measure", self._limits, {"media_type": media_type}))
         result = _validated_result(answer, 0)
         return tuple(PAGE_SIZE.iter_unpack(result))
+
+    async def find_text(self, chunks: AsyncIterator[bytes], media_type: str, words: str) -> TextMatches:
+        """Return where a PDF has these folded words; images have no text. Raises: Unrenderable, RenderTimeout, StoreUnavailable."""
+        if media_type != PDF:
+            return TextMatches()
+        async with self._measuring:
+            answer = await self._answer(chunks, Job("find", self._limits, {"words": words}))
+        found = json.loads(_validated_result(answer, 0))
+        matches = tuple(TextMatch(*match) for match in found["matches"])
+        return TextMatches(matches, found["has_text"], found["is_complete"])
 
     async def render(
         self, chunks: AsyncIterator[bytes], media_type: str, page: int, *, width: int = PAGE_WIDTH, rotation: int = 0

@@ -106,7 +106,7 @@ def _numbered_boxes(document: pypdfium2.PdfDocument) -> list[tuple[int, Box]]:
         raise ValueError("too many pages")
     boxes: list[tuple[int, Box]] = []
     for page in range(len(document)):
-        boxes += [(page, box) for box in _boxes_of(document, page)]
+        boxes += [(page, box) for box in boxes_of(document, page)]
         if len(boxes) > MAX_PDF_PAGES:
             raise ValueError("too many parts of pages")
     return boxes
@@ -129,7 +129,8 @@ def _pdf_page(content: bytes, number: int, width_limit: int) -> tuple[Image.Imag
     return bitmap.to_pil().convert("RGB"), len(boxes)
 
 
-def _boxes_of(document: pypdfium2.PdfDocument, page: int) -> list[Box]:
+def boxes_of(document: pypdfium2.PdfDocument, page: int) -> list[Box]:
+    """Return the boxes of a page, more than one if it is shown in parts."""
     try:
         return page_boxes(*document.get_page_size(page))
     except RuntimeError:  # a damaged page is reported when it is rendered itself

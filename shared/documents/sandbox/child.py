@@ -18,6 +18,7 @@ from typing import BinaryIO
 from shared.documents.inspection.detection import detect_media_type
 from shared.documents.port import DocumentRefused
 from shared.documents.rendering.rasterizer import WIDTH, measure_pages_job, render_page_job
+from shared.documents.rendering.text_finder import find_text_job
 from shared.documents.sandbox.office_conversion import convert_to_pdf
 from shared.documents.sandbox.protocol import (
     FAILED,
@@ -69,6 +70,11 @@ def _measure_pages(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int
     return measure_pages_job(file.read(), str(arguments["media_type"]))
 
 
+def _find_text(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
+    """Return the pages of a PDF with these words, as JSON."""
+    return find_text_job(file.read(), str(arguments["words"]))
+
+
 def _convert(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
     """Return a document of a word processor or a spreadsheet as PDF."""
     return convert_to_pdf(file, str(arguments["program"]), str(arguments["extension"]))
@@ -76,6 +82,7 @@ def _convert(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, byte
 
 JOBS: Mapping[str, JobFunction] = {
     "convert": _convert,
+    "find": _find_text,
     "inspect": _inspect,
     "measure": _measure_pages,
     "render": _render_page,

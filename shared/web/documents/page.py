@@ -12,8 +12,14 @@ from shared.web.views.rendering import shared_templates
 
 
 async def documents_page(
-    request: Request, previews: DocumentPreviews, documents: DocumentList, paths: DocumentPaths, number: str, back: str
+    request: Request,
+    previews: DocumentPreviews,
+    documents: DocumentList,
+    paths: DocumentPaths,
+    number: str,
+    back: str,
+    reader: str,
 ) -> HTMLResponse:
-    """Show the document that the URL names; `back` is the page of the request."""
-    viewer = await build_viewer(previews, documents, paths, requested_state(request, PostedForm()))
+    """Show the document that the URL names, to a member of staff; `back` is the page of the request."""
+    viewer = await build_viewer(previews, documents, paths, requested_state(request, PostedForm()), reader)
     return shared_templates(request, "documents.html", viewer=viewer, number=number, back=back)

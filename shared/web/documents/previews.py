@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -21,16 +21,20 @@ from shared.documents.rendering.page_renderer import (
     PageNotFound,
     PageRenderer,
     RenderTimeout,
+    TextMatches,
     Unrenderable,
 )
+from shared.text.folding import fold_text
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
+from shared.web.forms.text_fields import CLEAN_LINE
 from shared.web.http.methods import wants_headers_only
 from shared.web.views.words import fill, load_words
 
 logger = logging.getLogger(__name__)
 
 TEXTS = load_words("shared.web.views").viewer
+MIN_SEARCH_LENGTH, MAX_SEARCH_LENGTH = 2, 80
 THUMBNAIL_WIDTH, LARGE_WIDTH = 120, 2000
 WIDTHS, ROTATIONS = (THUMBNAIL_WIDTH, PAGE_WIDTH, LARGE_WIDTH), (0, 90, 180, 270)
 RENDER_WAIT_SECONDS = 0.5
@@ -65,6 +69,33 @@ def _validate_choice(value: int, values: tuple[int, ...]) -> int:
 
 
 PageViewQuery = Annotated[PageView, Query()]
+
+
+class TextSearch(BaseModel):
+    """Words that are searched in a document, whatever their case and accents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    search: Annotated[str, Field(min_length=MIN_SEARCH_LENGTH, max_length=MAX_SEARCH_LENGTH), CLEAN_LINE]
+
+
+TextSearchQuery = Annotated[TextSearch, Query()]
+
+
+class TextMatchResponse(BaseModel):
+    """A page with the words: its number, how often it has them, and an excerpt around the first."""
+
+    page: int
+    count: int
+    excerpt: str
+
+
+class TextMatchesResponse(BaseModel):
+    """The pages with the words. A scan has no text; of a very long document only the beginning is read (`is_complete`)."""
+
+    matches: list[TextMatchResponse]
+    has_text: bool
+    is_complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +136,14 @@ class DocumentPreviews:
         shown = page if 1 <= page <= len(sizes) else 1
         return PagePreview(shown, len(sizes), *sizes[shown - 1])
 
+    async def find_text(self, document: DocumentRef, words: str, reader: str) -> TextMatches:
+        """Return where a document has these words; `reader` is told in the log.
+
+        Raises: Unrenderable, RenderTimeout, StoreUnavailable, DocumentMissing.
+        """
+        logger.info("%s searched document %s", reader, document.id)
+        return await self._images.find_text(document.key, document.media_type, fold_text(words))
+
     async def start_rendering(self, document: DocumentRef, page: int, view: PageView) -> str:
         """Start to render a page; return why that is impossible if it fails at once, else "".
 
@@ -132,6 +171,14 @@ class DocumentPreviews:
             raise Problem(404, error.message) from error
         except (Unrenderable, RenderTimeout) as error:
             raise validation_problem([FieldError("page", error.message)]) from error
+
+    async def respond_matches(self, document: DocumentRef, query: TextSearch, reader: str) -> dict[str, Any]:
+        """Return where a document has these words. Raises Problem 415 or 422, and DocumentMissing."""
+        self._require_renderable(document)
+        try:
+            return asdict(await self.find_text(document, query.search, reader))
+        except (Unrenderable, RenderTimeout) as error:
+            raise validation_problem([FieldError("search", error.message)]) from error
 
     async def respond(
         self, request: Request, document: DocumentRef, page: int, view: PageView, reader: str

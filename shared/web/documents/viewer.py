@@ -10,17 +10,30 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 
 from shared.contracts.facts import DocumentKind, DocumentRef
-from shared.web.documents.previews import LARGE_WIDTH, TEXTS, THUMBNAIL_WIDTH, DocumentPreviews, PagePreview, PageView
+from shared.documents.port import DocumentMissing, StoreUnavailable
+from shared.documents.rendering.page_renderer import RenderTimeout, TextMatch, TextMatches, Unrenderable
+from shared.web.documents.previews import (
+    LARGE_WIDTH,
+    MAX_SEARCH_LENGTH,
+    MIN_SEARCH_LENGTH,
+    TEXTS,
+    THUMBNAIL_WIDTH,
+    DocumentPreviews,
+    PagePreview,
+    PageView,
+)
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.formats import format_size
 from shared.web.views.labels import DOCUMENT_KIND_LABELS
 from shared.web.views.words import fill
 
 VIEW_BUTTON = "look"
-DOCUMENT_FIELD, PAGE_FIELD, ROTATION_FIELD, ZOOM_FIELD, COMPARISON_FIELD = (
-    "dokumen", "halaman", "putar", "ukuran", "banding",
+DOCUMENT_FIELD, PAGE_FIELD, ROTATION_FIELD, ZOOM_FIELD, COMPARISON_FIELD, SEARCH_FIELD = (
+    "dokumen", "halaman", "putar", "ukuran", "banding", "kata",
 )  # fmt: skip
-VIEW_FIELDS = (DOCUMENT_FIELD, PAGE_FIELD, ROTATION_FIELD, ZOOM_FIELD, COMPARISON_FIELD)
+BUTTON_FIELDS = (DOCUMENT_FIELD, PAGE_FIELD, ROTATION_FIELD, ZOOM_FIELD, COMPARISON_FIELD)
+"""What the value of a button says; what is searched is in a field of its own."""
+VIEW_FIELDS = (*BUTTON_FIELDS, SEARCH_FIELD)
 SINGULAR_KINDS = frozenset({DocumentKind.LETTER, DocumentKind.HANDOVER_RECORD})
 SUBMITTED_KINDS = frozenset({DocumentKind.LETTER, DocumentKind.REQUIREMENT})
 AUTOMATIC_ZOOM, FULL_WIDTH = 100, 1
@@ -44,11 +57,12 @@ class ViewerState:
     rotation: int = 0
     zoom: int = AUTOMATIC_ZOOM
     compare: bool = True
+    search: str = ""
     others: tuple[tuple[str, str], ...] = ()
 
     @property
     def fields(self) -> dict[str, str]:
-        """The fields that differ from what is shown without them, beside the document and its page."""
+        """The fields that differ from what is shown without them, beside the document and its page; not what is searched."""
         others = {
             ROTATION_FIELD: str(self.rotation) if self.rotation else "",
             ZOOM_FIELD: str(self.zoom) if self.zoom != AUTOMATIC_ZOOM else "",
@@ -57,12 +71,19 @@ class ViewerState:
         return {DOCUMENT_FIELD: self.document, PAGE_FIELD: str(self.page)} | {k: v for k, v in others.items() if v}
 
     @property
+    def url(self) -> str:
+        searched = {SEARCH_FIELD: self.search} if self.search else {}
+        return f"?{urlencode([*self.fields.items(), *searched.items(), *self.others])}"
+
+    @property
     def button(self) -> str:
         """The value of a form's button that shows this."""
         return ":".join((VIEW_BUTTON, *map(str, (self.document, self.page, self.rotation, self.zoom, +self.compare))))
 
     @classmethod
-    def parse(cls, document: str, page: str, rotation: str, zoom: str, comparison: str) -> ViewerState:
+    def parse(
+        cls, document: str, page: str, rotation: str, zoom: str, comparison: str, search: str = ""
+    ) -> ViewerState:
         """Return the state that texts from a URL or a form ask for; what is not understood is left out."""
         turned, scaled = _parse_number(rotation, 0), _parse_number(zoom, AUTOMATIC_ZOOM)
         return cls(
@@ -71,6 +92,7 @@ class ViewerState:
             turned if turned in (90, 180, 270) else 0,
             scaled if scaled in (*ZOOMS, FULL_WIDTH) else AUTOMATIC_ZOOM,
             comparison != "0",
+            " ".join(search.split())[:MAX_SEARCH_LENGTH],
         )
 
 
@@ -78,7 +100,8 @@ def requested_state(request: Request, posted: PostedForm) -> ViewerState:
     """Return what the pressed button, the form or the URL asks to see."""
     order, _, rest = posted.button.partition(":")
     if order == VIEW_BUTTON and rest:
-        return ViewerState.parse(*(*rest.split(":"), *[""] * len(VIEW_FIELDS))[: len(VIEW_FIELDS)])
+        values = [*rest.split(":"), *[""] * len(BUTTON_FIELDS)][: len(BUTTON_FIELDS)]
+        return ViewerState.parse(*[*values, posted.text(SEARCH_FIELD)])
     if posted.text(DOCUMENT_FIELD):
         return ViewerState.parse(*(posted.text(name) for name in VIEW_FIELDS))
     return ViewerState.parse(*(request.query_params.get(name, "") for name in VIEW_FIELDS))
@@ -99,6 +122,7 @@ class ViewerLink:
     is_current: bool = False
     badge: str = ""
     image: str = ""
+    excerpt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +136,14 @@ class Sheet:
     height: int
     fault: str
     caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerSearch:
+    """What was found of the words that are searched in the document: the pages, and a sentence about them."""
+
+    message: str = ""
+    matches: Sequence[ViewerLink] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +165,8 @@ class Viewer:
     comparison: ViewerLink | None
     download: str
     zoom_label: str
+    search: ViewerSearch | None
+    """None where documents are not searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +197,12 @@ class DocumentList:
 
 
 async def build_viewer(
-    previews: DocumentPreviews, documents: DocumentList, paths: DocumentPaths, asked: ViewerState
+    previews: DocumentPreviews, documents: DocumentList, paths: DocumentPaths, asked: ViewerState, reader: str = ""
 ) -> Viewer | None:
-    """Return the viewer of a document, or of the letter if there is no such document; None without documents."""
+    """Return the viewer of a document, or of the letter if there is no such document; None without documents.
+
+    Only a named `reader` searches in documents.
+    """
     shown = next((one for one in documents.all if one.id == asked.document), next(iter(documents.all), None))
     if shown is None:
         return None
@@ -188,6 +225,7 @@ async def build_viewer(
         )
         if has_both
         else None,
+        search=await _search(previews, shown, state, reader) if reader else None,
         **_toolbar(sheet, state),
     )
 
@@ -210,6 +248,35 @@ async def _sheet(previews: DocumentPreviews, document: DocumentRef, paths: Docum
     width, height = _display_size(preview, state)
     caption = f"{about}, {fill(TEXTS.page_of, page=preview.page, pages=preview.pages)}"
     return Sheet(document, preview, paths.image(document, preview.page, view), width, height, "", caption)
+
+
+async def _search(previews: DocumentPreviews, document: DocumentRef, state: ViewerState, reader: str) -> ViewerSearch:
+    if not state.search:
+        return ViewerSearch()
+    if len(state.search) < MIN_SEARCH_LENGTH:
+        return ViewerSearch(fill(TEXTS.search.short, least=MIN_SEARCH_LENGTH))
+    try:
+        found = await previews.find_text(document, state.search, reader)
+    except (Unrenderable, RenderTimeout, StoreUnavailable) as error:
+        return ViewerSearch(error.message)
+    except DocumentMissing:
+        return ViewerSearch(TEXTS.missing)
+    links = [_match_link(match, state) for match in found.matches]
+    return ViewerSearch(_search_message(found, state.search), links)
+
+
+def _match_link(match: TextMatch, state: ViewerState) -> ViewerLink:
+    label = fill(TEXTS.search.page, page=match.page)
+    link = _link(label, replace(state, page=match.page), current=match.page == state.page)
+    return replace(link, excerpt=match.excerpt)
+
+
+def _search_message(found: TextMatches, words: str) -> str:
+    if not found.has_text:
+        return str(TEXTS.search.no_text)
+    message = TEXTS.search.found if found.matches else TEXTS.search.nothing
+    told = fill(message, words=words, count=sum(match.count for match in found.matches), pages=len(found.matches))
+    return told if found.is_complete else f"{told} {TEXTS.search.incomplete}"
 
 
 def _display_size(preview: PagePreview, state: ViewerState) -> tuple[int, int]:
@@ -266,9 +333,7 @@ def _tab(document: DocumentRef, documents: DocumentList, state: ViewerState) -> 
 
 
 def _link(label: str, state: ViewerState, *, current: bool = False, badge: str = "", image: str = "") -> ViewerLink:
-    return ViewerLink(
-        label, f"?{urlencode([*state.fields.items(), *state.others])}", state.button, current, badge, image
-    )
+    return ViewerLink(label, state.url, state.button, current, badge, image)
 
 
 def _file_kind(document: DocumentRef) -> str:

@@ -37,13 +37,17 @@ async def test_heads_and_leads_read_documents_as_pages(harness: StaffHarness):
         assert image == f"{API}/{letter.id}/pages/2?rotation=180", who
         assert (await page(harness, who, image)).headers["content-type"] == "image/png", who
         assert f'href="{path}/dokumen/{letter.id}"' in shown.text, who
+        found = await page(harness, who, f"{path}/lihat?dokumen={letter.id}&kata=halaman+3")
+        assert "<button class" not in found.text.partition('class="found"')[2].partition("</div>")[0], who
+        assert f'href="?dokumen={letter.id}&amp;halaman=3&amp;kata=halaman+3"' in found.text, who
+        assert (await page(harness, who, f"{API}/{letter.id}/matches?search=halaman")).json()["matches"][2]["page"] == 3
         assert "_do" not in shown.text.partition('id="viewer"')[2], "there is no form whose input could be lost"
 
 
 async def test_documents_of_another_lead_are_not_found(harness: StaffHarness):
     letter = await harness.store_document("surat.pdf", pdf(1), DocumentKind.LETTER)
     await advance_to(harness, "in_progress", letter)
-    for path in (f"{LEAD}/lihat", f"{API}/{letter.id}/pages/1"):
+    for path in (f"{LEAD}/lihat", f"{API}/{letter.id}/pages/1", f"{API}/{letter.id}/matches?search=halaman"):
         assert (await page(harness, "jafar", path)).status_code == 404, path
     assert (await page(harness, "hasan", f"{API}/unknown/pages/1")).status_code == 404
     assert (await page(harness, "nurlaila", f"{HEAD}/lihat")).status_code == 403

@@ -409,6 +409,45 @@ async def test_changing_the_page_without_script_keeps_the_form(harness: StaffHar
     assert (refused.status_code, "halaman 2 dari 3" in refused.text) == (422, True)
 
 
+async def test_words_are_searched_in_a_document_without_script_and_the_form_is_kept(
+    harness: StaffHarness, caplog: pytest.LogCaptureFixture
+):
+    letter = await harness.store_document("surat.pdf", pdf(3, "Halam\xe1n"), DocumentKind.LETTER)
+    await harness.submitted(letter)
+    typed = {"ok_form": "yes", "ok_letter": "no", "note_letter": NOTE}
+    with caplog.at_level(logging.INFO):
+        page = await send(harness, await look(harness), **typed, kata=" HALAMAN ", _do=f"look:{letter.id}:1")
+    assert f"nurlaila searched document {letter.id}" in caplog.text
+    assert '"HALAMAN" ada 3 kali di 3 halaman.' in unescape(page.text)
+    assert (textarea_value(page, "note_letter"), checked_radios(page)) == (NOTE, {"ok_form-yes", "ok_letter-no"})
+    assert (
+        f'value="look:{letter.id}:3:0:100:1" data-look="?dokumen={letter.id}&amp;halaman=3&amp;kata=HALAMAN"'
+        in page.text
+    )
+    nothing = await look(harness, f"{HERE}?kata=%3Cb%3E")
+    assert "&lt;b&gt;&#34; tidak ada dalam teks dokumen ini." in nothing.text
+    assert "Tulis paling sedikit 2 huruf." in (await look(harness, f"{HERE}?kata=a")).text
+    refused = await send(harness, page, **typed, kata="HALAMAN", _do="verify")
+    assert refused.status_code == 422
+
+
+async def test_words_are_searched_over_the_api(harness: StaffHarness):
+    letter = await harness.store_document("surat.pdf", pdf(2), DocumentKind.LETTER)
+    await harness.submitted(letter)
+    path = f"/api/verification/requests/{REQUEST}/documents"
+    found = await harness.get("nurlaila", f"{path}/{letter.id}/matches", params={"search": "halaman 2"})
+    assert (found.status_code, found.json()) == (
+        200,
+        {"matches": [{"page": 2, "count": 1, "excerpt": "Halaman 2"}], "has_text": True, "is_complete": True},
+    )
+    for wrong, status in (
+        (f"{letter.id}/matches?search=a", 422),
+        (f"{letter.id}/matches", 422),
+        ("x/matches?search=ab", 404),
+    ):
+        assert (await harness.get("nurlaila", f"{path}/{wrong}")).status_code == status, wrong
+
+
 async def test_a_document_that_cannot_be_shown_can_be_downloaded(harness: StaffHarness):
     broken = await harness.store_unchecked("rusak.pdf", b"%PDF-1.7\nno more than this", "application/pdf")
     archive = RESULT.model_copy(update={"id": "arsip", "name": "arsip.zip", "media_type": "application/zip"})

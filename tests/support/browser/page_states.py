@@ -340,6 +340,7 @@ OFFICER: dict[str, OpenPage] = {
     "officer queue archive": at("/verifikasi?status=all"),
     "officer queue empty": at("/verifikasi?search=tidak+ada+yang+begini"),
     "officer request": of("/verifikasi/{id}", "submitted"),
+    "officer request search": of("/verifikasi/{id}?kata=integrasi", "submitted"),
     "officer request odd": officer_odd,
     "officer request refused": officer_refused,
     "officer request advised": officer_advised,

@@ -9,7 +9,7 @@
   try { store = localStorage; store.getItem(PREFIX); sessionStorage.getItem(SENT); } catch { return; }
 
   const forms = [...document.querySelectorAll("form[data-draft]")].filter((form) => !form.querySelector("[type=password]"));
-  const controls = (form) => [...form.elements].filter((one) => one.name && !one.name.startsWith("_") && one.matches("input:not([type=hidden],[type=file],[type=submit],[type=button]), textarea, select"));
+  const controls = (form) => [...form.elements].filter((one) => one.name && !one.name.startsWith("_") && one.matches("input:not([type=hidden],[type=file],[type=search],[type=submit],[type=button]), textarea, select"));
   const isChoice = (one) => one.type === "radio" || one.type === "checkbox";
   const read = (form) => controls(form).filter((one) => !isChoice(one) || one.checked).map((one) => [one.name, one.value]);
   /* Not form.action, which is the control of this name where there is one. */
@@ -71,7 +71,7 @@
     const save = () => {
       timer = clearTimeout(timer);
       const fields = read(form);
-      try { same(fields, initial) ? forget() : store.setItem(name, JSON.stringify({ at: Date.now(), fields })); } catch { /* the browser's store is full */ }
+      try { same(fields, initial) ? forget() : store.setItem(name, JSON.stringify({ at: Date.now(), fields })); } catch { }
     };
     if (draft && !same(draft.fields, initial)) note = offerDraft(form, draft, forget);
     form.addEventListener("input", (event) => {

@@ -7,7 +7,7 @@
   /* Shortcuts: a control names its keys in aria-keyshortcuts. A person may switch them off (WCAG 2.1.4); this browser remembers it. */
   const OFF = "simpul keys off";
   const isOff = () => { try { return localStorage.getItem(OFF); } catch { return null; } };
-  const saveOff = (off) => { try { off ? localStorage.setItem(OFF, "1") : localStorage.removeItem(OFF); } catch { /* not stored */ } };
+  const saveOff = (off) => { try { off ? localStorage.setItem(OFF, "1") : localStorage.removeItem(OFF); } catch { } };
   const help = one("#keys"), opener = one("[data-keys]"), active = one("[data-keys-active]");
   if (help) {
     opener.hidden = false;

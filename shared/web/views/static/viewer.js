@@ -11,8 +11,10 @@
   const show = async (way) => {
     const inside = !way.isConnected || way.closest("[data-part]"), part = one("[data-part]"), turned = way.isConnected ? way : again(way, part);
     if (!turned) return;
-    const looked = new URLSearchParams(turned.dataset.look), list = new URLSearchParams(location.search).get("daftar");
+    const looked = new URLSearchParams(turned.dataset.look || one(".tab[aria-current]", part).dataset.look), list = new URLSearchParams(location.search).get("daftar");
     if (list) looked.set("daftar", list);
+    const sought = one("[name=kata]", part)?.value;
+    if (sought) looked.set("kata", sought); else looked.delete("kata");
     const address = "?" + looked;
     part.setAttribute("aria-busy", "true");
     const page = await fetch(location.pathname + address).then(parsed).catch(() => undefined);
@@ -35,6 +37,12 @@
     if (!way || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     shown = shown.then(() => show(way));
+  });
+
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches("[name=kata]")) return;
+    event.preventDefault();
+    event.target.nextElementSibling.click();
   });
 
   /* Send a form without leaving the page, so that what is typed in other forms stays; if that fails, send it as usual. */
