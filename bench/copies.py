@@ -21,7 +21,8 @@ from shared.contracts.facts import Applicant, Letter
 from shared.contracts.intake import RequestSubmitted
 from shared.contracts.lifecycle import ENDED
 from shared.storage.port import Scalar, Write, sortable_time
-from shared.text.search import fold_text, request_search_text
+from shared.text.folding import fold_text
+from shared.text.search import request_search_text
 from simpul.client_types import RequestForm
 from simpul.demo.data_writer import PastRecords, records_of
 from simpul.generate.lifecycle_simulator import LifecycleSimulator

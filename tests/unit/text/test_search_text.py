@@ -11,12 +11,12 @@ from hypothesis import strategies as some
 from services.assignment.projections import requests_query as assignments_query
 from services.assignment.projections import work_list_query
 from services.verification.projections import requests_query
+from shared.text.folding import fold_text
 from shared.text.search import (
     MAX_QUERY_LENGTH,
     MAX_TEXT_LENGTH,
     MAX_WORDS,
     build_search_text,
-    fold_text,
     normalize_query,
     request_search_text,
 )
