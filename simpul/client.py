@@ -272,8 +272,8 @@ def _json_object(response: httpx.Response) -> dict[str, Any]:
 def _text_parts(fields: Mapping[str, Any]) -> Iterator[tuple[str, tuple[None, str]]]:
     """The fields as parts without a file name, because a form without files must be multipart too."""
     for name, value in fields.items():
-        for one in value if isinstance(value, list) else [value]:
-            yield name, (None, str(one))
+        for item in value if isinstance(value, list) else [value]:
+            yield name, (None, str(item))
 
 
 def _retry_delay(response: httpx.Response, delay: float) -> float:

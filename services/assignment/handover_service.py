@@ -119,7 +119,9 @@ class HandoverService:
             handed_over_on=today(self._platform.clock()),
             first=Party(command.by.name, "", ROLE_LABELS["technical"], OFFICE.name),
             second=Party(applicant.name, group_digits(applicant.employee_number), applicant.position, applicant.unit),
-            documents=tuple(HandoverDocument(each.name, each.size, each.sha256) for each in command.documents),
+            documents=tuple(
+                HandoverDocument(document.name, document.size, document.sha256) for document in command.documents
+            ),
             verification_url=self.verification_url(number),
             summary=command.summary,
             office=OFFICE,

@@ -96,8 +96,8 @@ class OverdueDigests:
     async def _responsibilities(self, account: Account) -> list[str]:
         """Return what this person is responsible for: as themselves, as a member of a role, and as a substitute."""
         capacities = await self._substitutes.capacities(account.username)
-        persons = [account.username, *(one.username for one in capacities if one.username)]
-        roles = {*account.roles, *(role for one in capacities for role in one.roles)}
+        persons = [account.username, *(capacity.username for capacity in capacities if capacity.username)]
+        roles = {*account.roles, *(role for capacity in capacities for role in capacity.roles)}
         names = {Role.OFFICER: OFFICERS, Role.STRUCTURAL: STRUCTURAL}
         return [
             *dict.fromkeys(f"staff:{person}" for person in persons),

@@ -31,8 +31,8 @@ class LeadWork:
     async def open_work(self, username: str) -> Sequence[OpenWork]:
         query = requests_query(lead=username, status=LEAD_STATUSES, open_only=True, limit=PAGE_SIZE)
         return [
-            OpenWork(one.id, one.state.number, subject(one.state), one.state.status.value, self.role)
-            async for one in self._executor.find_all(query)
+            OpenWork(loaded.id, loaded.state.number, subject(loaded.state), loaded.state.status.value, self.role)
+            async for loaded in self._executor.find_all(query)
         ]
 
     async def hand_over(self, work: OpenWork, successor: Staff | None, by: Staff, reason: str) -> None:

@@ -53,7 +53,7 @@ def present_request(loaded: Loaded[State], day: date, rules: Rules) -> dict[str,
 
 def replaced_documents(state: State) -> tuple[DocumentRef, ...]:
     """Return the documents of earlier rounds that are no longer in the form."""
-    return tuple(each.document for each in state.replaced)
+    return tuple(replaced.document for replaced in state.replaced)
 
 
 def viewer_documents(state: State) -> DocumentList:
@@ -64,7 +64,7 @@ def viewer_documents(state: State) -> DocumentList:
 
 def find_any_document(state: State, document_id: str) -> DocumentRef | None:
     """Return a document of the request, also one of an earlier round."""
-    earlier = next((each for each in replaced_documents(state) if each.id == document_id), None)
+    earlier = next((document for document in replaced_documents(state) if document.id == document_id), None)
     return find_document(state, document_id) or earlier
 
 

@@ -97,7 +97,7 @@ class VerificationService:
         """Return the command that makes this officer, or `by`, check a request. Raises Problem 422 for anybody else."""
         if username is None:
             return ClaimRequest(by, officer=by)
-        officer = next((one for one in await self.officers() if one.username == username), None)
+        officer = next((colleague for colleague in await self.officers() if colleague.username == username), None)
         if officer is None:
             raise validation_problem([FieldError("officer", NO_OFFICER)])
         return ClaimRequest(by, officer, replace=True)

@@ -30,5 +30,5 @@ def add_note(notes: tuple[StaffNote, ...], event: Event) -> tuple[StaffNote, ...
         return notes
     found = list(notes)
     note = StaffNote(event.time, event.source, event.sequence, fact.text, fact.by)
-    insort(found, note, key=lambda one: (one.time, one.source, one.sequence))
+    insort(found, note, key=lambda earlier: (earlier.time, earlier.source, earlier.sequence))
     return tuple(found)

@@ -22,7 +22,7 @@ async def copy_accounts(source: AccountStore, target: AccountStore) -> int:
     accounts = await source.accounts()
     existing = {account.username: account for account in await target.accounts()}
     # Administrators first, so that there is always one.
-    for account in sorted(accounts, key=lambda one: not one.is_active_admin):
+    for account in sorted(accounts, key=lambda account: not account.is_active_admin):
         await _copy(account, existing, target)
     return len(accounts)
 

@@ -71,17 +71,18 @@ class Principal:
         """In the own capacity if that has one of the roles, otherwise as the substitute who has one."""
         if not roles or roles & set(self.own_roles):
             return self
-        return replace(self, capacity=next((one for one in self.capacities if roles & set(one.roles)), None))
+        capacity = next((capacity for capacity in self.capacities if roles & set(capacity.roles)), None)
+        return replace(self, capacity=capacity)
 
     def usernames_for(self, role: Role) -> tuple[str, ...]:
         """The usernames of those whose work with this role is this person's: the own one, and those of absent persons."""
         own = [self.username] if role in self.own_roles else []
-        persons = [one.username for one in self.capacities if one.username and role in one.roles]
+        persons = [capacity.username for capacity in self.capacities if capacity.username and role in capacity.roles]
         return tuple(dict.fromkeys((*own, *persons)))
 
     def acting_for(self, username: str) -> Principal:
         """In the capacity of acting for this person; in the own one if it is this person, or one for whom nobody acts."""
-        capacity = next((one for one in self.capacities if one.username == username), None)
+        capacity = next((capacity for capacity in self.capacities if capacity.username == username), None)
         return replace(self, capacity=None if username == self.username else capacity)
 
     def verify_csrf(self, csrf: str) -> bool:
@@ -183,7 +184,7 @@ class IdentityService:
     async def _principal(self, session: Session, account: Account) -> Principal:
         csrf = hex_signature(self._signer, f"csrf:{session.token_hash}")
         capacities = await self._substitutes.capacities(account.username) if self._substitutes else ()
-        roles = dict.fromkeys((*account.roles, *(role for one in capacities for role in one.roles)))
+        roles = dict.fromkeys((*account.roles, *(role for capacity in capacities for role in capacity.roles)))
         return Principal(
             account.username, account.name, tuple(roles), session.token_hash, csrf, account.roles, capacities
         )

@@ -167,8 +167,8 @@ class SqliteAccountStore:
         await self._file.write(lambda db: db.execute("DELETE FROM tries WHERE key=?", (key,)))
 
     async def undo_attempt(self, key: str, at: datetime) -> None:
-        one = "DELETE FROM tries WHERE rowid=(SELECT rowid FROM tries WHERE key=? AND at=? LIMIT 1)"
-        await self._file.write(lambda db: db.execute(one, (key, at.timestamp())))
+        statement = "DELETE FROM tries WHERE rowid=(SELECT rowid FROM tries WHERE key=? AND at=? LIMIT 1)"
+        await self._file.write(lambda db: db.execute(statement, (key, at.timestamp())))
 
     async def record_success(self, key: str, at: datetime) -> None:
         def work(db: apsw.Connection) -> None:

@@ -117,25 +117,31 @@ class SubstituteRegister:
     async def substitutions(self) -> list[Substitution]:
         """All substitutions that have not ended, by their first day."""
         day = today(self._clock())
-        return sorted((one for one in await self._stored() if one.last_day >= day), key=_order)
+        return sorted(
+            (substitution for substitution in await self._stored() if substitution.last_day >= day), key=_order
+        )
 
     async def add(self, added: Substitution) -> Substitution:
         """Record a substitution and return it, as a repeat with the same id does.
 
         Raises: SubstitutionRefused; IdempotencyKeyReused if the id belongs to another one.
         """
-        day, accounts = today(self._clock()), {one.username: one for one in await self._accounts.accounts()}
+        day = today(self._clock())
+        accounts = {account.username: account for account in await self._accounts.accounts()}
         for _ in range(MAX_ATTEMPTS):
             stored = await self._load()
-            if same := next((one for one in (*stored.items, *stored.removed) if one.id == added.id), None):
+            known = (*stored.items, *stored.removed)
+            if same := next((substitution for substitution in known if substitution.id == added.id), None):
                 if same != added:
                     raise IdempotencyKeyReused(added.id)
                 return same
             _check(added, accounts, day)
-            if other := next((one for one in stored.items if one.overlaps(added)), None):
+            if other := next((substitution for substitution in stored.items if substitution.overlaps(added)), None):
                 name = accounts[other.substitute].name if other.substitute in accounts else other.substitute
                 raise SubstitutionRefused("substitute", "overlapping", name=name, day=other.last_day)
-            kept = tuple(one for one in stored.items if (day - one.last_day).days <= HISTORY_DAYS)
+            kept = tuple(
+                substitution for substitution in stored.items if (day - substitution.last_day).days <= HISTORY_DAYS
+            )
             if await self._save(replace(stored, items=(*kept, added))):
                 logger.info("%s stands in for %s by %s", added.substitute, added.username or added.role, added.by)
                 return added
@@ -145,10 +151,10 @@ class SubstituteRegister:
         """End a substitution at once; False if there is none with this id."""
         for _ in range(MAX_ATTEMPTS):
             stored = await self._load()
-            ended = tuple(one for one in stored.items if one.id == substitution_id)
+            ended = tuple(substitution for substitution in stored.items if substitution.id == substitution_id)
             if not ended:
                 return False
-            kept = tuple(one for one in stored.items if one.id != substitution_id)
+            kept = tuple(substitution for substitution in stored.items if substitution.id != substitution_id)
             if await self._save(replace(stored, items=kept, removed=(*stored.removed, *ended)[-MAX_REMOVED:])):
                 logger.info("substitution %s ended by %s", substitution_id, by)
                 return True
@@ -156,11 +162,19 @@ class SubstituteRegister:
 
     async def capacities(self, username: str) -> tuple[Capacity, ...]:
         """For whom this person acts today."""
-        return tuple([await self._capacity(one) for one in await self._active() if one.substitute == username])
+        return tuple(
+            [
+                await self._capacity(substitution)
+                for substitution in await self._active()
+                if substitution.substitute == username
+            ]
+        )
 
     async def substitutes_of(self, username: str) -> list[tuple[Account, Capacity]]:
         """The active accounts that act for this person today, by username."""
-        return await self._substitutes(one for one in await self._active() if one.username == username)
+        return await self._substitutes(
+            substitution for substitution in await self._active() if substitution.username == username
+        )
 
     async def substitutes_with_role(self, role: Role) -> list[tuple[Account, Capacity]]:
         """The active accounts that have this role as substitutes today, by username."""
@@ -169,10 +183,10 @@ class SubstituteRegister:
 
     async def _substitutes(self, substitutions: Iterable[Substitution]) -> list[tuple[Account, Capacity]]:
         found: dict[str, tuple[Account, Capacity]] = {}
-        for one in substitutions:
-            account = await self._accounts.account(one.substitute)
+        for substitution in substitutions:
+            account = await self._accounts.account(substitution.substitute)
             if account is not None and account.active:
-                found.setdefault(account.username, (account, await self._capacity(one)))
+                found.setdefault(account.username, (account, await self._capacity(substitution)))
         return [found[username] for username in sorted(found)]
 
     async def _capacity(self, substitution: Substitution) -> Capacity:
@@ -185,7 +199,9 @@ class SubstituteRegister:
 
     async def _active(self) -> list[Substitution]:
         day = today(self._clock())
-        return sorted((one for one in await self._stored() if one.is_active(day)), key=_order)
+        return sorted(
+            (substitution for substitution in await self._stored() if substitution.is_active(day)), key=_order
+        )
 
     async def _stored(self) -> Sequence[Substitution]:
         return (await self._load()).items
@@ -207,44 +223,44 @@ class SubstituteRegister:
         return True
 
 
-def _check(one: Substitution, accounts: Mapping[str, Account], day: date) -> None:
+def _check(substitution: Substitution, accounts: Mapping[str, Account], day: date) -> None:
     """Raise SubstitutionRefused if these people or days are not possible."""
-    if bool(one.username) == (one.role is not None):
+    if bool(substitution.username) == (substitution.role is not None):
         raise SubstitutionRefused("username", "person_or_role")
-    if one.role is not None and one.role not in SHARED_ROLES:
+    if substitution.role is not None and substitution.role not in SHARED_ROLES:
         raise SubstitutionRefused("role", "role_of_persons")
-    person, substitute = accounts.get(one.username), accounts.get(one.substitute)
-    if one.username and (person is None or not set(person.roles) & set(REPLACEABLE_ROLES)):
+    person, substitute = accounts.get(substitution.username), accounts.get(substitution.substitute)
+    if substitution.username and (person is None or not set(person.roles) & set(REPLACEABLE_ROLES)):
         raise SubstitutionRefused("username", "no_person")
     if substitute is None or not substitute.active:
         raise SubstitutionRefused("substitute", "no_substitute")
-    if one.substitute == one.username:
+    if substitution.substitute == substitution.username:
         raise SubstitutionRefused("substitute", "same_person")
-    if one.role is not None and one.role in substitute.roles:
+    if substitution.role is not None and substitution.role in substitute.roles:
         raise SubstitutionRefused("substitute", "has_role")
-    if one.last_day < one.first_day:
+    if substitution.last_day < substitution.first_day:
         raise SubstitutionRefused("until", "days_reversed")
-    if one.last_day < day:
+    if substitution.last_day < day:
         raise SubstitutionRefused("until", "in_the_past")
-    if one.last_day - one.first_day >= timedelta(days=MAX_DAYS):
+    if substitution.last_day - substitution.first_day >= timedelta(days=MAX_DAYS):
         raise SubstitutionRefused("until", "too_long", days=MAX_DAYS)
 
 
-def _order(one: Substitution) -> tuple[date, str]:
-    return one.first_day, one.id
+def _order(substitution: Substitution) -> tuple[date, str]:
+    return substitution.first_day, substitution.id
 
 
-def _to_json(one: Substitution) -> dict[str, Any]:
+def _to_json(substitution: Substitution) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "kind": one.kind.value,
-        "substitute": one.substitute,
-        "username": one.username,
-        "role": one.role.value if one.role else None,
-        "from": one.first_day.isoformat(),
-        "until": one.last_day.isoformat(),
-        "by": one.by,
-        "label": one.label,
+        "id": substitution.id,
+        "kind": substitution.kind.value,
+        "substitute": substitution.substitute,
+        "username": substitution.username,
+        "role": substitution.role.value if substitution.role else None,
+        "from": substitution.first_day.isoformat(),
+        "until": substitution.last_day.isoformat(),
+        "by": substitution.by,
+        "label": substitution.label,
     }
 
 

@@ -111,5 +111,5 @@ class LogRateLimiter(logging.Filter):
 def rate_limit_logs(interval: float, *names: str) -> None:
     """Let these loggers log each format string once per interval in seconds; may be called again."""
     for logger in map(logging.getLogger, names):
-        if not any(isinstance(each, LogRateLimiter) for each in logger.filters):
+        if not any(isinstance(log_filter, LogRateLimiter) for log_filter in logger.filters):
             logger.addFilter(LogRateLimiter(interval))

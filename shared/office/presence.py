@@ -65,7 +65,7 @@ def _viewers(entries: list[OfficeEntry], without: str) -> list[Viewer]:
         Viewer(entry.key.partition("/")[2], entry.body["name"], datetime.fromisoformat(entry.body["since"]))
         for entry in entries
     ]
-    return sorted((one for one in viewers if one.username != without), key=lambda one: one.name)
+    return sorted((viewer for viewer in viewers if viewer.username != without), key=lambda viewer: viewer.name)
 
 
 def viewer_names(viewers: Mapping[str, list[Viewer]], request_id: str) -> list[str]:

@@ -43,7 +43,7 @@ async def refold_outdated(
             await asyncio.sleep(REFOLD_INTERVAL_SECONDS if attempt else 0)
             await rebuild.fold()
             batches = [left[start : start + WRITE_BATCH_SIZE] for start in range(0, len(left), WRITE_BATCH_SIZE)]
-            left = [one for batch in batches for one in await rebuild.replace_with_same_events(batch)]
+            left = [record for batch in batches for record in await rebuild.replace_with_same_events(batch)]
             if not left:
                 break
         refolded += len(ids) - len(left)

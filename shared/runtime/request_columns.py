@@ -123,7 +123,7 @@ class RequestFilters(TypedDict, total=False):
 def _open_values(status: str | tuple[str, ...]) -> Scalar | tuple[Scalar, ...]:
     """Return the values of `open` that requests of these statuses have; each of the two has an index in every order."""
     statuses = (status,) if isinstance(status, str) else status
-    values = {int(one not in ENDED) for one in statuses if one} or {0, 1}
+    values = {int(chosen not in ENDED) for chosen in statuses if chosen} or {0, 1}
     return values.pop() if len(values) == 1 else (0, 1)
 
 

@@ -67,7 +67,9 @@ def discard(letter_id: LetterId, yes: Annotated[bool, typer.Option("--yes", help
 
 async def _list_dead_letters(service: str | None) -> list[DeadLetter]:
     async with prepared_services(*filter(None, [service])) as (_, services):
-        return [dead_letter for one in services.values() for dead_letter in await one.runtime.store.dead_letters()]
+        return [
+            dead_letter for service in services.values() for dead_letter in await service.runtime.store.dead_letters()
+        ]
 
 
 async def _describe(letter_id: str) -> dict[str, Any]:

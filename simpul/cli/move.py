@@ -172,8 +172,8 @@ def show(report: TransferReport) -> None:
     )
     titles = ("service", "requests", "as before", "parked", "discarded", "findings")
     rows = [
-        (one.service, *map(str, (one.requests, one.equal, one.parked, one.discarded, len(one.trouble))))
-        for one in report.services
+        (moved.service, *map(str, (moved.requests, moved.equal, moved.parked, moved.discarded, len(moved.trouble))))
+        for moved in report.services
     ]
     console.print(make_table(*titles, rows=rows))
     for line in report.trouble[:MAX_SHOWN_FINDINGS]:

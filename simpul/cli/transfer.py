@@ -164,14 +164,14 @@ class Transfer:
         end_position = await self._target.log.end()
         migrations = [
             StoreMigration(
-                one.runtime.executor.decider,
-                one.runtime.store,
-                other.runtime.store,
+                source.runtime.executor.decider,
+                source.runtime.store,
+                target.runtime.store,
                 self._target.log,
                 live=self._live,
-                lags=self._live and await self._source.log.lag(one.name) > 0,
+                lags=self._live and await self._source.log.lag(source.name) > 0,
             )
-            for one, other in zip(self._source_services, self._target_services, strict=True)
+            for source, target in zip(self._source_services, self._target_services, strict=True)
         ]
         parked = {letter.event for migration in migrations for letter in await migration.dead_letters()}
         positions = await find_positions(self._target.log, parked)

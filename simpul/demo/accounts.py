@@ -42,7 +42,10 @@ def load_accounts(file: Path) -> Sequence[Account]:
     """Read accounts from a file. Raises Failed if it does not contain a list of accounts."""
     try:
         accounts = json.loads(file.read_text())
-        return [Account(username=one["username"], password=one["password"], roles=one["roles"]) for one in accounts]
+        return [
+            Account(username=account["username"], password=account["password"], roles=account["roles"])
+            for account in accounts
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Failed(f"{file} cannot be read as a list of accounts: {error!r}. {ACCOUNTS_HINT}") from error
 

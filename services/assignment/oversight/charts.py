@@ -112,7 +112,7 @@ def _segments(counts: Sequence[int], longest: int) -> tuple[Segment, ...]:
 def months_chart(dashboard: Dashboard) -> MonthsChart:
     """Return what came in and what was completed in each month."""
     months = dashboard.months
-    step = tick_step(max((max(one.submitted, one.completed) for one in months.values()), default=0))
+    step = tick_step(max((max(counts.submitted, counts.completed) for counts in months.values()), default=0))
     highest, width = step * 3, (100 - PLOT_LEFT) / len(months)
     columns, names = [], []
     for index, (month, figures) in enumerate(months.items()):
@@ -135,7 +135,7 @@ def months_chart(dashboard: Dashboard) -> MonthsChart:
         Tick(f"{PLOT_BOTTOM - (PLOT_BOTTOM - PLOT_TOP) * number / 3:.1f}", format_decimal(step * number, 0))
         for number in range(4)
     )
-    values = [(_month_name(month), one.submitted, one.completed) for month, one in months.items()]
+    values = [(_month_name(month), counts.submitted, counts.completed) for month, counts in months.items()]
     cells = tuple((name, *_numbers((came, done)), _difference(came - done)) for name, came, done in values)
     figures = dashboard.figures
     about = TEXTS.months_about.format(

@@ -115,8 +115,10 @@ async def count_open_requests(
     for stage in Stage:
         query = {**where, "stage": stage.value}
         older = [await executor.count(RecordQuery("due", where=query))]
-        older += [await executor.count(RecordQuery("due", where=query, below={"stage_since": one})) for one in bounds]
-        ages[stage] = tuple(one - other for one, other in zip(older, [*older[1:], 0], strict=True))
+        older += [
+            await executor.count(RecordQuery("due", where=query, below={"stage_since": bound})) for bound in bounds
+        ]
+        ages[stage] = tuple(count - other for count, other in zip(older, [*older[1:], 0], strict=True))
         overdue[stage] = await executor.count(RecordQuery("due", where=query, below={"due": day.isoformat()}))
     return OpenRequests(ages, overdue, await _oldest_due(executor, where, day))
 

@@ -52,7 +52,9 @@ class Figures:
         return {
             **{name: getattr(self, name) for name in _COUNTS},
             "failed_items": dict(sorted(self.failed_items.items())),
-            "days": {name: {str(d): n for d, n in sorted(one.items())} for name, one in sorted(self.days.items())},
+            "days": {
+                name: {str(d): n for d, n in sorted(histogram.items())} for name, histogram in sorted(self.days.items())
+            },
             "survey": [self.survey.n, *self.survey.scores],
         }
 
@@ -62,15 +64,17 @@ def figures_from_json(body: Mapping[str, Any]) -> Figures:
     return Figures(
         **{name: body[name] for name in _COUNTS},
         failed_items=Counter(body["failed_items"]),
-        days={name: Counter({int(d): count for d, count in one.items()}) for name, one in body["days"].items()},
+        days={
+            name: Counter({int(d): count for d, count in histogram.items()}) for name, histogram in body["days"].items()
+        },
         survey=SurveySums(n, tuple(scores)),
     )
 
 
 def merge(figures: Iterable[Figures]) -> Figures:
     merged = Figures()
-    for one in figures:
-        merged.merge(one)
+    for part in figures:
+        merged.merge(part)
     return merged
 
 
@@ -162,4 +166,4 @@ def month_to_json(cells: Mapping[CellKey, Figures]) -> dict[str, Any]:
 
 def month_from_json(body: Mapping[str, Any], wanted: MonthFilter = lambda _key: True) -> Figures:
     """Return the merged figures of the wanted scopes and units of a month."""
-    return merge(figures_from_json(one) for scope, unit, one in body["cells"] if wanted((scope, unit)))
+    return merge(figures_from_json(cell) for scope, unit, cell in body["cells"] if wanted((scope, unit)))

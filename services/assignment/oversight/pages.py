@@ -46,9 +46,9 @@ class PeriodChoice:
         self, period: Period, today: date, scope: Scope | None = None, units: Choices = (), unit: str = ""
     ) -> None:
         months = [month_of(months_back(today, count)) for count in range(OFFERED_MONTHS)]
-        first_days = _with_chosen([(str(one.first), one.label) for one in months], period.first)
-        last_days = _with_chosen([(str(one.last), one.label) for one in months], period.last)
-        scopes = [("", WORDS.period.all_scopes), *((one.value, label) for one, label in SCOPE_LABELS.items())]
+        first_days = _with_chosen([(str(month.first), month.label) for month in months], period.first)
+        last_days = _with_chosen([(str(month.last), month.label) for month in months], period.last)
+        scopes = [("", WORDS.period.all_scopes), *SCOPE_LABELS.items()]
         self.fields: list[tuple[str, str, Choices, str]] = [
             ("from", WORDS.period.from_month, first_days, str(period.first)),
             ("to", WORDS.period.to_month, last_days, str(period.last)),
@@ -115,7 +115,7 @@ async def show_register(query: Annotated[RegisterQuery, Query()], page: Page, ov
     month, today = query.period(oversight.today()), oversight.today()
     entries = await oversight.register(month)
     months = [month_of(months_back(today, count)) for count in range(OFFERED_MONTHS)]
-    offered = {f"{one.first:%Y-%m}": one.label for one in [*months, month]}
+    offered = {f"{listed.first:%Y-%m}": listed.label for listed in [*months, month]}
     return await page.render(
         "register.html",
         lines=[register_cells(line, entry) for line, entry in enumerate(entries, start=1)],

@@ -38,8 +38,8 @@ def present_dashboard(dashboard: Dashboard) -> dict[str, Any]:
         ],
         "oldest_due": waiting.oldest_due,
         "months": [
-            {"month": month, "submitted": one.submitted, "completed": one.completed, "ended": one.ended}
-            for month, one in dashboard.months.items()
+            {"month": month, "submitted": counts.submitted, "completed": counts.completed, "ended": counts.ended}
+            for month, counts in dashboard.months.items()
         ],
         "stages": [present_stage_days(dashboard, stage) for stage in Stage],
         "leads": [{**lead, "target": LEAD_TARGET} for lead in dashboard.leads],

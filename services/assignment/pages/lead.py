@@ -108,7 +108,7 @@ class OwnWorkPage(LeadPage):
 
     async def _tabs(self, query: SearchQuery, show_all: bool) -> list[TabLink]:
         chosen, own = self._lead(query), self.principal.username
-        names = {one.username: f"{one.kind.prefix} {one.name}" for one in self.principal.capacities}
+        names = {capacity.username: f"{capacity.kind.prefix} {capacity.name}" for capacity in self.principal.capacities}
         tabs: list[TabLink] = []
         for lead in self.principal.usernames_for(Role.TECHNICAL):
             label = WORDS.tabs.mine_open if lead == own else names[lead]

@@ -64,6 +64,6 @@ def target_offer(posted: PostedForm, calendar: WorkingCalendar, current: date | 
     except ValueError:
         return None
     for warning in target_warnings(day, calendar) if day != current else ():
-        use, keep = (f"{TARGET_BUTTON}{one.isoformat()}" for one in (warning["next_working_day"], day))
+        use, keep = (f"{TARGET_BUTTON}{choice.isoformat()}" for choice in (warning["next_working_day"], day))
         return {**warning, "day": day, "use": use, "keep": keep}
     return None

@@ -64,7 +64,7 @@ def issued_record(state: State, delivery: int) -> IssuedRecord | None:
     number, day = f"BAST/{state.number}/{delivery}", today(handovers[delivery - 1].time)
     if delivery != state.course.delivery or state.status not in STATUSES_WITH_VALID_RECORD:
         return IssuedRecord(number, day, valid=False, confirmed=False)
-    record = next((each.sha256 for each in state.results if each.kind is DocumentKind.HANDOVER_RECORD), "")
-    results = tuple(each.sha256 for each in state.results if each.kind is DocumentKind.RESULT)
+    record = next((document.sha256 for document in state.results if document.kind is DocumentKind.HANDOVER_RECORD), "")
+    results = tuple(document.sha256 for document in state.results if document.kind is DocumentKind.RESULT)
     confirmed = state.status is Status.COMPLETED
     return IssuedRecord(number, day, valid=True, confirmed=confirmed, sha256=record, results=results)

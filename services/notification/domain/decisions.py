@@ -48,7 +48,8 @@ def on_due(state: State, now: datetime | None = None) -> list[FireReminder]:
 
 def _fire_reminder(state: State, reminder_id: str, now: datetime) -> list[Fact]:
     reminders = open_reminders(state)
-    reminder = next((one for one in reminders if one.id == reminder_id and due_time(one) <= now), None)
+    due = (planned for planned in reminders if planned.id == reminder_id and due_time(planned) <= now)
+    reminder = next(due, None)
     if reminder is None:
         return []
     if is_obsolete(reminder, reminders, now):

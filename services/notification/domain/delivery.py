@@ -137,4 +137,6 @@ def _is_consistent(message: Message) -> bool:
 def _update(state: State, ids: Collection[str], change: Callable[[Message], Message]) -> State:
     if not ids:
         return state
-    return replace(state, messages=tuple(change(one) if one.id in ids else one for one in state.messages))
+    return replace(
+        state, messages=tuple(change(message) if message.id in ids else message for message in state.messages)
+    )

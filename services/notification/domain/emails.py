@@ -60,5 +60,7 @@ def parse_parameters(kind: str, values: object) -> Parameters:
 
 def _describe(kind: str, error: ValidationError) -> str:
     """Name the keys that do not fit, without their values, which may be personal data."""
-    problems = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
+    problems = (
+        f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors(include_input=False)
+    )
     return f"{kind}: {'; '.join(problems)}"

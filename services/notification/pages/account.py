@@ -36,7 +36,7 @@ class NotificationsPage:
     async def show(self, posted: PostedForm) -> Response:
         moments = await self._preferences.describe(self._staff.username, self._staff.roles)
         context: dict[str, Any] = {
-            "moments": [{**one, "options": _options(one["choices"])} for one in moments],
+            "moments": [{**moment, "options": _options(moment["choices"])} for moment in moments],
             "saved": SAVED in self._request.query_params and not posted.sent,
             "own_account": OWN_ACCOUNT,
         }

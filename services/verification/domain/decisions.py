@@ -110,7 +110,7 @@ def checklist_refusals(state: State, command: VerifyRequest | ReturnRequest) -> 
     items_by_code = {
         "items_missing": tuple(item for item in CHECKLIST if item not in items),
         "item_duplicate": tuple(item for item in CHECKLIST if items.count(item) > 1),
-        "note_missing": tuple(each.item for each in verdicts if not each.ok and not each.note.strip()),
+        "note_missing": tuple(verdict.item for verdict in verdicts if not verdict.ok and not verdict.note.strip()),
         "item_failed": failed if isinstance(command, VerifyRequest) else (),
     }
     found = [Refusal(code, items=those) for code, those in items_by_code.items() if those]

@@ -87,16 +87,18 @@ def _replaced_documents(
 def previous_version(state: State, document: DocumentRef) -> DocumentRef | None:
     """Return the document in whose place this one came: the letter, the file of the same name, or the one in the same position."""
     gone = [
-        each.document
-        for each in state.replaced
-        if each.until_round == document.round and each.document.kind is document.kind
+        replaced.document
+        for replaced in state.replaced
+        if replaced.until_round == document.round and replaced.document.kind is document.kind
     ]
-    if same_name := [each for each in gone if each.name == document.name]:
+    if same_name := [earlier for earlier in gone if earlier.name == document.name]:
         return same_name[0]
-    names = {each.name for each in state.documents}
-    others = [each for each in gone if each.name not in names]
-    gone_names = {each.name for each in gone}
-    arrived = [each for each in state.documents if each.round == document.round and each.kind is document.kind]
-    unmatched = [each for each in arrived if each.name not in gone_names]
+    names = {current.name for current in state.documents}
+    others = [earlier for earlier in gone if earlier.name not in names]
+    gone_names = {earlier.name for earlier in gone}
+    arrived = [
+        current for current in state.documents if current.round == document.round and current.kind is document.kind
+    ]
+    unmatched = [new for new in arrived if new.name not in gone_names]
     position = unmatched.index(document) if document in unmatched else len(others)
     return others[position] if position < len(others) else None

@@ -94,8 +94,8 @@ def _earlier_note(state: State, note: str) -> str:
 
 async def find_proofs(previews: DocumentPreviews, documents: DocumentList) -> dict[ChecklistItem, ViewerLink]:
     """Return the page on which each item can be checked: the signature is on the last page of the letter."""
-    letter = next((one for one in documents.current if one.kind is DocumentKind.LETTER), None)
-    requirements = [one for one in documents.current if one.kind is DocumentKind.REQUIREMENT]
+    letter = next((document for document in documents.current if document.kind is DocumentKind.LETTER), None)
+    requirements = [document for document in documents.current if document.kind is DocumentKind.REQUIREMENT]
     found = {}
     if letter and (pages := await previews.count_pages(letter)):
         found[ChecklistItem.LETTER] = proof_link(fill(TEXTS.check.proof_page, page=pages), letter, pages)

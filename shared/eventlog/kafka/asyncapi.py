@@ -87,7 +87,7 @@ def _split_messages(
 def _events(union: dict[str, Any], schemas: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     if _is_event(union):
         return [union]
-    return [schemas[one["$ref"].removeprefix(SCHEMAS)] for one in union.get("anyOf", [union])]
+    return [schemas[reference["$ref"].removeprefix(SCHEMAS)] for reference in union.get("anyOf", [union])]
 
 
 def _is_event(schema: dict[str, Any]) -> bool:

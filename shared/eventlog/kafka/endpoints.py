@@ -50,7 +50,7 @@ def add_subscriber(
 
     @subscriber
     async def on_events(records: list[EventRecord[union]]) -> None:
-        await handler([one.record for one in records])
+        await handler([message.record for message in records])
 
     return subscriber
 

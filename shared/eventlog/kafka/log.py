@@ -153,7 +153,7 @@ class KafkaEventLog:
         """Read the one partition that stores the key's records."""
         partition = DefaultPartitioner()(key.encode(), list(await self._connection.partitions()), [])
         end = {partition: (await fetch_last_offsets(self._connection))[partition]}
-        records = [to_log_record(one) async for batch in read_range(self._connection, {}, end) for one in batch]
+        records = [to_log_record(message) async for batch in read_range(self._connection, {}, end) for message in batch]
         return [record for record in records if record.key == key]
 
     async def end(self) -> str:
@@ -165,14 +165,14 @@ class KafkaEventLog:
     async def lag(self, group: str) -> int:
         committed = await self._committed(group)
         begin, end = await fetch_first_offsets(self._connection), await fetch_last_offsets(self._connection)
-        return sum(last + 1 - max(committed.get(one, 0), begin[one]) for one, last in end.items())
+        return sum(last + 1 - max(committed.get(partition, 0), begin[partition]) for partition, last in end.items())
 
     async def _committed(self, group: str) -> dict[int, int]:
         """Return the offset after which the group continues, plus one, by partition."""
         await self._connection.partitions()
         name = self._topic.group(group)
         offsets = await self._connection.call_admin(lambda admin: admin.list_consumer_group_offsets(name))
-        return {one.partition: at.offset for one, at in offsets.items() if one.topic == self._topic.name}
+        return {key.partition: at.offset for key, at in offsets.items() if key.topic == self._topic.name}
 
     async def ready(self) -> None:
         timeout = min(self._request_timeout, READY_TIMEOUT_SECONDS)

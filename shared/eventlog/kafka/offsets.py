@@ -96,7 +96,7 @@ async def commit_group_offsets(connection: KafkaConnection, group: str, up_to: P
                 current = {partition: await consumer.committed(partition) or 0 for partition in partitions}
                 # All of them, even where nothing changes: only a commit shows whether the group has members.
                 await consumer.commit(
-                    {one: max(offset, up_to.get(one.partition, -1) + 1) for one, offset in current.items()}
+                    {key: max(offset, up_to.get(key.partition, -1) + 1) for key, offset in current.items()}
                 )
         except _GROUP_HAS_MEMBERS as error:
             raise LogUnavailable(f"somebody consumes as {group} already") from error

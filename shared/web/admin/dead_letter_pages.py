@@ -92,7 +92,7 @@ class ReplayAction:
             return see_other(f"{PATH}?{RESULT}=tiada")
         remaining = await self._dead_letters.replay(letter)
         logger.info("%s replayed dead letter %s", self._admin.username, letter.id)
-        if any(one.id == letter.id for one in remaining):
+        if any(other.id == letter.id for other in remaining):
             raise Problem(409, templates.words.dead_letters.still.format(reason=remaining[0].reason))
         return see_other(f"{PATH}?{RESULT}=diproses")
 

@@ -109,7 +109,7 @@ def conflict_message(refusal: Refusal, after: str = "") -> str:
 
 def _format_fact(value: Any) -> str:
     if isinstance(value, tuple | list | set | frozenset):
-        return "; ".join(_format_fact(one) for one in value)
+        return "; ".join(_format_fact(item) for item in value)
     if isinstance(value, datetime):
         return format_datetime(value)
     if isinstance(value, ChecklistItem):

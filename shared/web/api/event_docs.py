@@ -85,5 +85,7 @@ def describe_events(document: Mapping[str, Any], operation: str) -> Iterator[Eve
 
 def _fields(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Field]:
     required = schema.get("required", ())
-    for name, one in schema.get("properties", {}).items():
-        yield Field(name, "data", describe_schema(one, whole), name in required, one.get("description", ""))
+    for name, field_schema in schema.get("properties", {}).items():
+        yield Field(
+            name, "data", describe_schema(field_schema, whole), name in required, field_schema.get("description", "")
+        )

@@ -141,8 +141,8 @@ def problem_from(error: Exception) -> Problem:
 
 def _unprocessable_request(error: RequestValidationError | ValidationError) -> Problem:
     found = error.errors()
-    if any(each["type"] == "json_invalid" for each in found):
+    if any(error["type"] == "json_invalid" for error in found):
         return Problem(400, "Isi permintaan bukan JSON yang benar.")
-    if any(each["loc"] == ("body",) and isinstance(each["input"], bytes) for each in found):
+    if any(error["loc"] == ("body",) and isinstance(error["input"], bytes) for error in found):
         return Problem(415, "Kirim isi permintaan sebagai JSON, dengan Content-Type: application/json.")
     return validation_problem(field_errors(found))

@@ -35,13 +35,16 @@ def describe_schema(schema: Mapping[str, Any], document: Mapping[str, Any]) -> s
     if choices := schema.get("enum") or ([schema["const"]] if "const" in schema else None):
         return " | ".join(str(choice) for choice in choices)
     if several := schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf"):
-        return " | ".join(dict.fromkeys(describe_schema(one, document) for one in several))
+        return " | ".join(dict.fromkeys(describe_schema(option, document) for option in several))
     if schema.get("type") == "array":
         return f"[{describe_schema(schema.get('items') or _first(schema), document)}]{_range(schema, 'minItems', 'maxItems', '')}"
     if "properties" in schema:
         return (
             "{"
-            + ", ".join(f"{name}: {describe_schema(one, document)}" for name, one in schema["properties"].items())
+            + ", ".join(
+                f"{name}: {describe_schema(field_schema, document)}"
+                for name, field_schema in schema["properties"].items()
+            )
             + "}"
         )
     if schema.get("format") == "binary" or schema.get("contentMediaType"):

@@ -137,7 +137,7 @@ class EditAccountPage:
         needs_successor = left_behind.get("needs_successor", True)
         role = Role.TECHNICAL if needs_successor else Role.OFFICER
         people = await platform_of(self._request).accounts.accounts_with_role(role)
-        options = [(one.username, one.name) for one in people if one.username != account.username]
+        options = [(person.username, person.name) for person in people if person.username != account.username]
         return options if needs_successor else [(NOBODY, templates.words.successor.nobody), *options]
 
     async def submit(self, posted: PostedForm) -> Response:

@@ -36,11 +36,11 @@ class Handover:
     async def execute(self, by: Principal) -> None:
         """Hand everything over; work that changed meanwhile stays as it is."""
         admin = Staff(username=by.username, name=f"{by.name} ({ROLE_LABELS[Role.ADMIN]})")
-        for service, one in self.work:
+        for service, item in self.work:
             takes_over = self.successor is not None and service.role in self.successor.roles
             staff = _staff(self.successor) if self.successor and takes_over else None
             reason = _texts.reason.format(name=self.former.name, role=ROLE_LABELS[service.role])
-            await service.hand_over(one, staff, admin, reason)
+            await service.hand_over(item, staff, admin, reason)
         if self.work:
             who = self.successor.username if self.successor else "all officers"
             logger.info("%d open requests of %s handed over to %s", len(self.work), self.former.username, who)
@@ -59,10 +59,10 @@ async def plan_handover(
     """
     services: Sequence[StaffWork] = getattr(request.app.state, "staff_work", ())
     work = [
-        (service, one)
+        (service, item)
         for service in services
         if service.role in lost
-        for one in await service.open_work(account.username)
+        for item in await service.open_work(account.username)
     ]
     if not work or (not successor and release and not any(service.needs_successor for service, _ in work)):
         return Handover(account, work, None)
@@ -80,7 +80,7 @@ async def plan_handover(
 
 def _details(work: Sequence[tuple[StaffWork, OpenWork]]) -> dict[str, Any]:
     items = [
-        {"id": one.id, "number": one.number, "subject": one.subject, "status": one.status, "role": one.role.value}
-        for _, one in work
+        {"id": item.id, "number": item.number, "subject": item.subject, "status": item.status, "role": item.role.value}
+        for _, item in work
     ]
     return {CODE: items, "needs_successor": any(service.needs_successor for service, _ in work)}

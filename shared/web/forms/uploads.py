@@ -132,7 +132,9 @@ def _fields(form_parts: _FormParts, model: type[Model], context: Mapping[str, st
         return model.model_validate(values, context=context)
     except ValidationError as error:
         reported = {error.field for error in form_parts.errors}
-        form_parts.errors.extend(each for each in field_errors(error.errors()) if each.field not in reported)
+        form_parts.errors.extend(
+            field_error for field_error in field_errors(error.errors()) if field_error.field not in reported
+        )
         return None
 
 

@@ -55,7 +55,7 @@ class PhrasesPage:
             )
         except ValidationError as error:
             raise validation_problem(
-                [FieldError(_field_id(one["loc"]), error_message(one)) for one in error.errors()]
+                [FieldError(_field_id(detail["loc"]), error_message(detail)) for detail in error.errors()]
             ) from error
         await save_phrases(platform_of(self._request).office, body)
         return see_other(f"{PATH}?{SAVED}")

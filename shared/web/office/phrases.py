@@ -67,7 +67,7 @@ class PhrasesBody(RequestBody):
     @classmethod
     def _validate_unique_shortcuts(cls, items: tuple[Phrase, ...]) -> tuple[Phrase, ...]:
         shortcuts = [phrase.shortcut for phrase in items]
-        if double := next((one for one in shortcuts if shortcuts.count(one) > 1), None):
+        if double := next((shortcut for shortcut in shortcuts if shortcuts.count(shortcut) > 1), None):
             raise ValueError(_texts.double.format(shortcut=double))
         return items
 

@@ -95,11 +95,13 @@ def _target_rows(rules: StageRules) -> Sequence[tuple[str, int]]:
 
 def coming_holidays(calendar: WorkingCalendar, day: date) -> Iterator[HolidayRow]:
     """Yield the days off of the coming year that are no Saturday or Sunday, and those that the office took out."""
-    for one in (day + timedelta(days=count) for count in range(HOLIDAYS_AHEAD.days)):
-        name, changed = calendar.holiday(one), one in calendar.overrides
-        if name and not WorkingCalendar({}).is_working_day(one):
+    for coming_day in (day + timedelta(days=count) for count in range(HOLIDAYS_AHEAD.days)):
+        name, changed = calendar.holiday(coming_day), coming_day in calendar.overrides
+        if name and not WorkingCalendar({}).is_working_day(coming_day):
             continue
         if name:
-            yield HolidayRow(one, name, _texts.by_office if changed else _texts.by_nation)
+            yield HolidayRow(coming_day, name, _texts.by_office if changed else _texts.by_nation)
         elif changed:
-            yield HolidayRow(one, fill(_texts.working, name=calendar.holidays.get(one, "")), _texts.by_office)
+            yield HolidayRow(
+                coming_day, fill(_texts.working, name=calendar.holidays.get(coming_day, "")), _texts.by_office
+            )

@@ -48,7 +48,7 @@ class SubstitutesPage:
         self._context = context
 
     async def show(self, posted: PostedForm) -> Response:
-        accounts = [one for one in await platform_of(self._request).accounts.accounts() if one.active]
+        accounts = [account for account in await platform_of(self._request).accounts.accounts() if account.active]
         query = self._request.query_params
         names = {account.username: account.name for account in accounts}
         return await templates(
@@ -58,7 +58,7 @@ class SubstitutesPage:
             substitutes=await list_substitutes(self._request),
             kinds=[(kind.value, *templates.words.substitutes[kind.value]) for kind in SubstitutionKind],
             replaceable=_replaceable(accounts),
-            people=[(one.username, f"{one.name} ({roles_label(one.roles)})") for one in accounts],
+            people=[(account.username, f"{account.name} ({roles_label(account.roles)})") for account in accounts],
             saved="" if posted.sent else names.get(query.get(SAVED, ""), ""),
             ended=ENDED in query and not posted.sent,
         )
@@ -87,7 +87,9 @@ class SubstitutesPage:
         try:
             added = await add_substitute(self._request, self._editor, body, self._context)
         except Problem as problem:
-            problem.errors = tuple(FieldError(_FIELDS.get(one.field, one.field), one.message) for one in problem.errors)
+            problem.errors = tuple(
+                FieldError(_FIELDS.get(error.field, error.field), error.message) for error in problem.errors
+            )
             raise
         return see_other(f"{SUBSTITUTES}?{SAVED}={added.substitute}")
 
@@ -96,9 +98,9 @@ def _replaceable(accounts: list[Account]) -> list[tuple[str, list[tuple[str, str
     """Return whom a substitute may replace: persons and roles, as groups of options."""
     texts: Any = templates.words.substitutes
     people = [
-        (f"{PERSON}:{one.username}", f"{one.name} ({roles_label(one.roles)})")
-        for one in accounts
-        if set(one.roles) & set(REPLACEABLE_ROLES)
+        (f"{PERSON}:{account.username}", f"{account.name} ({roles_label(account.roles)})")
+        for account in accounts
+        if set(account.roles) & set(REPLACEABLE_ROLES)
     ]
     return [
         (texts.people, people),

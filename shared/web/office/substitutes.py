@@ -72,7 +72,10 @@ async def list_substitutes(request: Request) -> list[SubstituteResponse]:
     """Return the substitutes that have not ended, by their first day."""
     platform = platform_of(request)
     names = {account.username: account.name for account in await platform.accounts.accounts()}
-    return [_response(one, names, today(platform.clock())) for one in await platform.substitutes.substitutions()]
+    return [
+        _response(substitution, names, today(platform.clock()))
+        for substitution in await platform.substitutes.substitutions()
+    ]
 
 
 async def add_substitute(
@@ -115,19 +118,19 @@ def _problem(refused: SubstitutionRefused) -> Problem:
     return validation_problem([error])
 
 
-def _response(one: Substitution, names: dict[str, str], day: date) -> SubstituteResponse:
+def _response(substitution: Substitution, names: dict[str, str], day: date) -> SubstituteResponse:
     return SubstituteResponse(
-        id=one.id,
-        kind=one.kind,
-        substitute=one.substitute,
-        substitute_name=names.get(one.substitute, one.substitute),
-        username=one.username or None,
-        role=one.role,
-        name=one.label or names.get(one.username, one.username),
-        first_day=one.first_day,
-        last_day=one.last_day,
-        active=one.is_active(day),
-        by=one.by,
+        id=substitution.id,
+        kind=substitution.kind,
+        substitute=substitution.substitute,
+        substitute_name=names.get(substitution.substitute, substitution.substitute),
+        username=substitution.username or None,
+        role=substitution.role,
+        name=substitution.label or names.get(substitution.username, substitution.username),
+        first_day=substitution.first_day,
+        last_day=substitution.last_day,
+        active=substitution.is_active(day),
+        by=substitution.by,
     )
 
 
