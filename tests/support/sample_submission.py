@@ -1,4 +1,4 @@
-"""A small submission with real files for fault tests."""
+"""A small submission with real files."""
 
 from __future__ import annotations
 

@@ -12,10 +12,11 @@ import pytest
 
 from simpul.client import ApiError, RetryPolicy, SimpulClient, new_idempotency_key, open_client
 from simpul.registry import BUILDERS
-from tests.e2e.http.test_request_lifecycle import ALL_OK, FORM, LETTER, REQUIREMENTS, mail, until
+from tests.e2e.http.test_request_lifecycle import FORM, LETTER, REQUIREMENTS, mail, until
 from tests.support.distributed.deployment import Deployment, Engines, ServiceProcess
 from tests.support.e2e.server_process import PASSWORD, Inbox
 from tests.support.engines.engine_process import EngineProcess as Engine
+from tests.support.sample_submission import ALL_OK
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]
 

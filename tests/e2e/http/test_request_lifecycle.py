@@ -18,19 +18,10 @@ from simpul.client import ApiError, SimpulClient
 from simpul.client_types import RequestForm, Upload, Verdict
 from tests.support import office_files
 from tests.support.e2e.server_process import Inbox, ServerProcess, address_of, signed_in_clients
+from tests.support.sample_submission import ALL_OK
+from tests.support.sample_submission import FORM as FORM_WITHOUT_PHONE
 
-FORM = RequestForm(
-    name="Rahmat Contoh",
-    employee_number="19850214 201001 1 001",
-    unit="Dinas Perhubungan",
-    position="Pranata Komputer",
-    description="Data trayek angkutan laut perlu terhubung ke portal data kabupaten setiap malam.",
-    scope="data",
-    email="rahmat@dishub.example",
-    phone="0812-3456-7890",
-    letter_number="500.11/12/DISHUB/2026",
-    letter_date="2026-11-02",
-)
+FORM: RequestForm = {**FORM_WITHOUT_PHONE, "phone": "0812-3456-7890"}
 LETTER = office_files.pdf("Surat permohonan.pdf", "Surat permohonan integrasi data kepada Diskominfo.")
 REQUIREMENTS = [
     office_files.word("Kamus data.docx", "Kolom dan satuannya."),
@@ -41,9 +32,6 @@ RESULTS = [
     office_files.pdf("Laporan.pdf", "Laporan integrasi."),
     office_files.open_text("Panduan.odt", "Cara memakai."),
 ]
-
-ITEMS = ("form", "letter", "scope", "documents")
-ALL_OK = [Verdict(item=item, ok=True) for item in ITEMS]
 
 
 async def until(look: Callable[[], Awaitable[dict[str, Any]]], status: str, **more: Any) -> dict[str, Any]:
@@ -102,7 +90,7 @@ async def test_a_request_goes_through_every_state_and_everybody_is_told(
 
         # an officer finds the letter wanting, the applicant replaces just that
         seen = await until(lambda: officer.request("verification", id_), "submitted")
-        assert [item["item"] for item in seen["checklist"]] == list(ITEMS)
+        assert [item["item"] for item in seen["checklist"]] == ["form", "letter", "scope", "documents"]
         for document, sent in zip(seen["documents"], [LETTER, *REQUIREMENTS], strict=True):
             await check_document(applicant, number, document, sent)
             assert await officer.document("verification", id_, document["id"]) == sent.content

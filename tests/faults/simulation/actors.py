@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from services.assignment.domain import commands as assignment
 from services.assignment.domain.decisions import next_record_number
 from services.intake.domain import commands as intake
 from services.verification.domain import commands as verification
-from shared.calendar import WorkingCalendar
-from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind, Staff
+from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind
 from tests.support.domain.given_when_then import NOON
 from tests.support.domain.request_events import (
     ALL_OK,
+    CALENDAR,
     DEWI,
     HASAN,
     NEW_LETTER,
     NURLAILA,
     RECORD,
     RESULT,
+    RONAL,
     SUBMIT,
     document_ref,
     returned_for,
 )
 
-CALENDAR = WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"})
 TARGET = CALENDAR.add_working_days(NOON.date() + timedelta(days=1), 20)
 WARNINGS = SUBMIT.warnings
 NEW_FILES = (NEW_LETTER, document_ref("data-baru", DocumentKind.REQUIREMENT))
-RONAL = Staff(username="ronal", name="Ronal Misal")
 
 Choices = Mapping[str, Sequence[Callable[[Any], Any]]]
 

@@ -37,10 +37,11 @@ from shared.runtime.service_runtime import ServiceRuntime
 from shared.runtime.timers import Timers
 from shared.runtime.write_conflicts import conflict_backoff
 from shared.storage.port import StateStore, StoreUnavailable
-from tests.faults.simulation.actors import CALENDAR, ROLES, SimulatedRole, submission
+from tests.faults.simulation.actors import ROLES, SimulatedRole, submission
 from tests.faults.simulation.fault_schedule import NO_FAULTS, FaultSchedule, SimulatedProcess
 from tests.faults.simulation.unreliable_storage import MemoryLog, MemoryStore, ServiceStorage, SharedLog
 from tests.support.domain.given_when_then import NOON, REQUEST
+from tests.support.domain.request_events import CALENDAR
 
 DECIDERS: dict[str, Decider[Any]] = {
     "intake": intake_decider(IntakeRules()),

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.contracts.envelope import encode_event
 from shared.web.api.lists import encode_cursor
-from tests.support.adapters.scripted_smtp import Script, ScriptedSmtp
+from tests.support.adapters.scripted_smtp import ScriptedSmtp
 from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import REQUEST, make_event
 from tests.support.services.services_harness import (
     delivered_emails,
     emails_to,
     request_id,
-    services_harness,
-    smtp_to,
     submission,
     wait_for_email,
 )
@@ -26,18 +22,6 @@ from tests.support.services.staff_harness import PEOPLE, StaffHarness
 
 MESSAGES = "/api/notification/messages"
 APPLICANT = tale.APPLICANT.email
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedSmtp]:
-    async with ScriptedSmtp(Script()).running() as running:
-        yield running
-
-
-@pytest.fixture
-async def harness(tmp_path: Path, server: ScriptedSmtp) -> AsyncIterator[StaffHarness]:
-    async with services_harness(tmp_path, "notification", smtp=smtp_to(server)) as opened:
-        yield opened
 
 
 async def page(harness: StaffHarness, **query: Any) -> dict[str, Any]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from services.notification.domain.emails import PARAMETERS_BY_KIND
 from shared.web.views.words import load_words
-from tests.support.adapters.scripted_smtp import HANG_UP, Script, ScriptedSmtp
+from tests.support.adapters.scripted_smtp import HANG_UP, ScriptedSmtp
 from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import REQUEST
 from tests.support.services.form_browser import COOKIE, Browser, browser, hidden_fields, visible_text
@@ -19,8 +18,6 @@ from tests.support.services.services_harness import (
     delivered_emails,
     emails_to,
     request_id,
-    services_harness,
-    smtp_to,
     submission,
     wait_for_email,
 )
@@ -28,18 +25,6 @@ from tests.support.services.staff_harness import PEOPLE, StaffHarness
 
 PAGE = "/surel-keluar"
 APPLICANT = tale.APPLICANT.email
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedSmtp]:
-    async with ScriptedSmtp(Script()).running() as running:
-        yield running
-
-
-@pytest.fixture
-async def harness(tmp_path: Path, server: ScriptedSmtp) -> AsyncIterator[StaffHarness]:
-    async with services_harness(tmp_path, "notification", smtp=smtp_to(server)) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from simpul.client import RetryPolicy, open_client
-from simpul.client_types import RequestForm
 from tests.support import office_files
 from tests.support.ports import free_port
+from tests.support.sample_submission import FORM
 from tests.support.services.cli_harness import (
     TIMEOUT_SECONDS,
     CommandLine,
@@ -23,18 +23,6 @@ from tests.support.services.cli_harness import (
 )
 
 pytestmark = pytest.mark.slow
-
-FORM = RequestForm(
-    name="Rahmat Contoh",
-    employee_number="19850214 201001 1 001",
-    unit="Dinas Perhubungan",
-    position="Pranata Komputer",
-    description="Data trayek angkutan laut perlu terhubung ke portal data kabupaten setiap malam.",
-    scope="data",
-    email="rahmat@dishub.example",
-    letter_number="500.11/12/DISHUB/2026",
-    letter_date="2026-11-02",
-)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from services.intake.decider import decider
 from services.intake.domain.commands import SubmitRequest
 from services.intake.domain.decisions import Rules
 from services.intake.domain.state import State
+from shared.calendar import WorkingCalendar
 from shared.contracts import assignment as a
 from shared.contracts import intake as i
 from shared.contracts import verification as v
@@ -32,6 +33,9 @@ INTAKE = decider(Rules())
 NURLAILA = Staff(username="nurlaila", name="Nurlaila Ibarat")
 HASAN = Staff(username="hasan", name="Hasan Umpama")
 DEWI = Staff(username="dewi", name="Dewi Andaian")
+RONAL = Staff(username="ronal", name="Ronal Misal")
+
+CALENDAR = WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"})
 
 
 def document_ref(name: str, kind: DocumentKind, round_number: int = 1) -> DocumentRef:

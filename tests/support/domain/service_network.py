@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -25,34 +25,34 @@ from services.verification.decider import decider as verification_decider
 from services.verification.domain import commands as verification
 from services.verification.domain.decisions import Rules as VerificationRules
 from services.verification.domain.state import State as VerificationState
-from shared.calendar import WorkingCalendar, today
+from shared.calendar import today
 from shared.contracts.envelope import Event
-from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind, Staff
+from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind
 from shared.contracts.notification import MessageOutcome
 from shared.runtime.decider import Decider, Refusal
 from shared.runtime.decider_runner import Cause, DeciderRunner, WorkingCopy
 from tests.support.domain.given_when_then import NOON, REQUEST
 from tests.support.domain.request_events import (
     ALL_OK,
+    CALENDAR,
     DEWI,
     HASAN,
     NEW_LETTER,
     NURLAILA,
     RECORD,
     RESULT,
+    RONAL,
     SUBMIT,
     document_ref,
     returned_for,
 )
 
-CALENDAR = WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"})
 SERVICES: Mapping[str, Decider[Any]] = {
     "intake": intake_decider(IntakeRules()),
     "verification": verification_decider(VerificationRules(CALENDAR)),
     "assignment": assignment_decider(AssignmentRules(CALENDAR)),
     "notification": notification_decider(),
 }
-RONAL = Staff(username="ronal", name="Ronal Misal")
 
 
 def applicant_commands(state: IntakeState, now: datetime) -> list[Any]:

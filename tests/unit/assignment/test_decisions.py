@@ -33,7 +33,6 @@ from services.assignment.presenters import (
     target_warnings,
 )
 from services.assignment.projections import open_work_query, overdue_work_query, requests_query, work_list_query
-from shared.calendar import WorkingCalendar
 from shared.contracts.assignment import (
     LeadReassigned,
     ReminderRequested,
@@ -45,7 +44,7 @@ from shared.contracts.assignment import (
     WorkResumed,
     WorkStarted,
 )
-from shared.contracts.facts import Complexity, Fact, Staff
+from shared.contracts.facts import Complexity, Fact
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
 from shared.identity.accounts import Role
@@ -55,6 +54,7 @@ from shared.runtime.executor import Loaded
 from tests.support.domain.given_when_then import NOON, REQUEST, events_from, fold, given, interleavings, refusal_of
 from tests.support.domain.request_events import (
     ASSIGNED,
+    CALENDAR,
     DELIVERED,
     DEWI,
     HASAN,
@@ -63,6 +63,7 @@ from tests.support.domain.request_events import (
     PATHS,
     RECORD,
     RESULT,
+    RONAL,
     VERIFIED,
     answered,
     assigned,
@@ -83,9 +84,8 @@ from tests.support.domain.request_events import (
     withdrawn,
 )
 
-RULES = Rules(WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"}))
+RULES = Rules(CALENDAR)
 ASSIGNMENT = decider(RULES)
-RONAL = Staff(username="ronal", name="Ronal Misal")
 TODAY = date(2026, 11, 23)
 TARGET = date(2026, 12, 14)
 

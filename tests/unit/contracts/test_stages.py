@@ -11,13 +11,13 @@ from services.assignment.decider import decider as assignment_decider
 from services.assignment.domain import decisions as assignment
 from services.verification.decider import decider as verification_decider
 from services.verification.domain import decisions as verification
-from shared.calendar import WorkingCalendar
 from shared.contracts.facts import Fact
 from shared.contracts.lifecycle import ENDED, Status
 from shared.contracts.stages import STAGES, Stage, StageClock, StageRules, stage_clock
 from tests.support.domain.given_when_then import NOON, events_from, fold, given
 from tests.support.domain.request_events import (
     ASSIGNED,
+    CALENDAR,
     COMPLETED,
     DELIVERED,
     IN_PROGRESS,
@@ -31,7 +31,6 @@ from tests.support.domain.request_events import (
     withdrawn,
 )
 
-CALENDAR = WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"})
 VERIFICATION_RULES, ASSIGNMENT_RULES = verification.Rules(CALENDAR), assignment.Rules(CALENDAR)
 VERIFICATION, ASSIGNMENT = verification_decider(VERIFICATION_RULES), assignment_decider(ASSIGNMENT_RULES)
 MONDAY = date(2026, 11, 23)

@@ -14,7 +14,6 @@ from services.verification.domain.decisions import Rules, checklist_refusals
 from services.verification.domain.state import State
 from services.verification.presenters import present_request, present_summary
 from services.verification.projections import requests_query
-from shared.calendar import WorkingCalendar
 from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
@@ -24,6 +23,7 @@ from tests.support.domain.given_when_then import NOON, REQUEST, events_from, fol
 from tests.support.domain.request_events import (
     ALL_OK,
     ASSIGNED,
+    CALENDAR,
     COMPLETED,
     DELIVERED,
     NURLAILA,
@@ -43,7 +43,7 @@ from tests.support.domain.request_events import (
     withdrawn,
 )
 
-RULES = Rules(WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"}))
+RULES = Rules(CALENDAR)
 VERIFICATION = decider(RULES)
 SAMSUL = Staff(username="samsul", name="Samsul Seandainya")
 KNOWN = ("birth_date",)
