@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from heapq import merge
 from operator import attrgetter
 from typing import Protocol
@@ -18,6 +18,9 @@ READ_BATCH_SIZE = 1_000
 POLL_TIMEOUT_MS = 500
 
 
+OffsetsReader = Callable[[AIOKafkaConsumer, Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
+
+
 class KafkaRecord(Protocol):
     """The fields of an aiokafka ConsumerRecord that are used."""
 
@@ -30,17 +33,19 @@ class KafkaRecord(Protocol):
 
 async def fetch_last_offsets(connection: KafkaConnection) -> dict[int, int]:
     """Return the last offset of each partition, -1 if it is empty. Raises LogUnavailable."""
-    partitions = _topic_partitions(connection, await connection.partitions())
-    async with connection.reader() as reader, asyncio.timeout(connection.request_timeout):
-        ends = await reader.end_offsets(partitions)
-    return {partition.partition: end - 1 for partition, end in ends.items()}
+    ends = await _fetch_offsets(connection, AIOKafkaConsumer.end_offsets)
+    return {number: end - 1 for number, end in ends.items()}
 
 
 async def fetch_first_offsets(connection: KafkaConnection) -> dict[int, int]:
     """Return the first offset of each partition. Raises LogUnavailable."""
+    return await _fetch_offsets(connection, AIOKafkaConsumer.beginning_offsets)
+
+
+async def _fetch_offsets(connection: KafkaConnection, fetch: OffsetsReader) -> dict[int, int]:
     partitions = _topic_partitions(connection, await connection.partitions())
     async with connection.reader() as reader, asyncio.timeout(connection.request_timeout):
-        offsets = await reader.beginning_offsets(partitions)
+        offsets = await fetch(reader, partitions)
     return {partition.partition: offset for partition, offset in offsets.items()}
 
 
