@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 MAX_RESULT_BYTES = 24 * 1024**2
 LENGTH = struct.Struct(">I")
@@ -55,13 +55,15 @@ class Job:
     """Whether it needs a child that has read no other file."""
 
     def to_bytes(self) -> bytes:
-        message = json.dumps(asdict(self)).encode()
+        limits = self.limits
+        numbers = (limits.cpu_seconds, limits.elapsed_seconds, limits.memory_bytes, limits.file_bytes)
+        message = json.dumps([self.name, numbers, self.arguments, self.fresh]).encode()
         return LENGTH.pack(len(message)) + message
 
     @classmethod
     def from_bytes(cls, message: bytes) -> Job:
-        read = json.loads(message)
-        return cls(read["name"], Limits(**read["limits"]), read["arguments"], read["fresh"])
+        name, limits, arguments, fresh = json.loads(message)
+        return cls(name, Limits(*limits), arguments, fresh)
 
 
 @dataclass(frozen=True, slots=True)
