@@ -70,7 +70,7 @@ class FolderMailer:
 
     async def read(self, name: str) -> bytes:
         """Return the bytes of an email. Raises EmailNotFound."""
-        return await asyncio.to_thread(self._read, name)
+        return await asyncio.to_thread(self._read_file, name)
 
     async def _write_queue(self) -> None:
         try:
@@ -127,7 +127,7 @@ class FolderMailer:
             chosen = [name for name in names if not before or name < before][-limit:]
         return [stored for name in reversed(chosen) if (stored := _read_headers(self._folder / name))]
 
-    def _read(self, name: str) -> bytes:
+    def _read_file(self, name: str) -> bytes:
         # The name comes from a URL, so that one of another form must not become a path.
         if not FILE_NAME_PATTERN.fullmatch(name):
             raise EmailNotFound(name)

@@ -13,8 +13,6 @@ FOLDERS = ("bench", "services", "shared", "simpul", "tests", "tools")
 TO_BE_RENAMED = frozenset(
     {
         "bench/rounds.py: run_round",
-        "shared/documents/sandbox/client.py: Sandbox.run",
-        "shared/mail/folder.py: FolderMailer.read",
         "shared/runtime/executor.py: Executor.execute",
         "shared/runtime/executor.py: Executor.record",
         "shared/runtime/rebuild.py: Rebuild.compare",
@@ -28,9 +26,6 @@ TO_BE_RENAMED = frozenset(
         "shared/storage/mongo/store.py: MongoStateStore.save",
         "shared/storage/mongo/word_index.py: WordIndex.complete",
         "shared/storage/sqlite/store.py: SqliteStateStore.save",
-        "shared/web/forms/held_files.py: HeldFiles.collect",
-        "shared/web/http/body_limit.py: _LimitedBody.receive",
-        "shared/web/http/body_limit.py: _LimitedBody.send",
     }
 )
 

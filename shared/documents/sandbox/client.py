@@ -106,12 +106,12 @@ class Sandbox:
         A failure in a child that had read other files is not the file's until a fresh child fails too. Raises:
         SandboxUnavailable if no child can be started, whatever the file.
         """
-        answer = await self._run(job, file)
+        answer = await self._run_on_server(job, file)
         if answer.reused and answer.status >= FAILED and answer.status != OUT_OF_TIME:
-            answer = await self._run(replace(job, fresh=True), file)
+            answer = await self._run_on_server(replace(job, fresh=True), file)
         return answer
 
-    async def _run(self, job: Job, file: int) -> Answer:
+    async def _run_on_server(self, job: Job, file: int) -> Answer:
         for _ in range(2):
             server = self._server
             if server is None or not server.is_running():

@@ -102,14 +102,14 @@ class HeldFiles:
         Raises: StoreUnavailable.
         """
         if self._collected is None:
-            self._collected = await self._collect(request, posted, round_number)
+            self._collected = await self._collect_once(request, posted, round_number)
         return self._collected
 
     async def redisplay(self, request: Request, posted: PostedForm, round_number: int = 1) -> PostedForm:
         """Return the form with its files, to be shown again; an empty form is returned unchanged."""
         return self.with_tokens(posted, await self.collect(request, posted, round_number)) if posted.sent else posted
 
-    async def _collect(self, request: Request, posted: PostedForm, round_number: int) -> FormFiles:
+    async def _collect_once(self, request: Request, posted: PostedForm, round_number: int) -> FormFiles:
         fields = {name: await self._field(request, posted, name, round_number) for name in self.fields}
         files = {name: fields[name].files(file_field.rule) for name, file_field in self.fields.items()}
         errors = [*posted.refused, *(error for each in fields.values() for error in each.errors)]

@@ -51,14 +51,14 @@ class _LimitedBody:
     """The body of one request, counted as it is received, and the response to it while part of the body is unread."""
 
     def __init__(self, receive: Receive, send: Send, declared: int | None, limit: int, idle_timeout: float) -> None:
-        self._receive, self._send, self._declared, self.limit, self._idle_timeout = (
-            receive,
-            send,
-            declared,
-            limit,
-            idle_timeout,
-        )
-        self._received_bytes, self._complete, self._closing = 0, False, False
+        self._receive_from_client = receive
+        self._send_to_client = send
+        self._declared = declared
+        self.limit = limit
+        self._idle_timeout = idle_timeout
+        self._received_bytes = 0
+        self._complete = False
+        self._closing = False
 
     @property
     def exceeds_limit_by_header(self) -> bool:
@@ -66,10 +66,10 @@ class _LimitedBody:
 
     async def receive(self) -> Message:
         if self._complete:
-            return await self._receive()
+            return await self._receive_from_client()
         try:
             async with asyncio.timeout(self._idle_timeout):
-                message = await self._receive()
+                message = await self._receive_from_client()
         except TimeoutError as error:
             raise Problem(408, "Kiriman terputus di tengah jalan. Silakan kirim kembali.") from error
         self._complete = not message.get("more_body", False)
@@ -85,10 +85,10 @@ class _LimitedBody:
             self._closing = True
             message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
         if self._closing and message["type"] == "http.response.body" and not message.get("more_body", False):
-            await self._send({**message, "more_body": True})
+            await self._send_to_client({**message, "more_body": True})
             await self._linger()
             message = {"type": "http.response.body", "body": b"", "more_body": False}
-        await self._send(message)
+        await self._send_to_client(message)
 
     def _leaves_much_unread(self) -> bool:
         return not self._complete and (
@@ -100,7 +100,7 @@ class _LimitedBody:
             async with asyncio.timeout(LINGER_MAX_SECONDS):
                 while not self._complete:
                     async with asyncio.timeout(LINGER_IDLE_SECONDS):
-                        self._complete = not (await self._receive()).get("more_body", False)
+                        self._complete = not (await self._receive_from_client()).get("more_body", False)
         except TimeoutError:
             return
 
