@@ -30,11 +30,10 @@ def _run(place_as_json: str) -> int:
     from shared.backends.platform import open_platform
     from shared.observability.logging import configure_logging
     from shared.settings import load_settings
-    from shared.web.http.server import run_server
     from shared.workers.group import WorkerPlace, exit_with_supervisor
     from simpul.app import create_application
     from simpul.cli.errors import error_message
-    from simpul.cli.serve import trace_exporter
+    from simpul.cli.serve import run_until_stopped, trace_exporter
     from simpul.cli.supervisor import STARTUP_FAILED
 
     place = WorkerPlace.from_json(place_as_json)
@@ -47,7 +46,7 @@ def _run(place_as_json: str) -> int:
         logging.getLogger(__name__).error("the worker cannot start: %s", error_message(error))
         return STARTUP_FAILED
     with trace_exporter(settings, process):
-        started = run_server(application, [socket.socket(fileno=listener) for listener in place.listeners])
+        started = run_until_stopped(application, [socket.socket(fileno=listener) for listener in place.listeners])
     return 0 if started else STARTUP_FAILED
 
 

@@ -86,7 +86,7 @@ class WorkerMessages:
         *lines, self._incomplete = (self._incomplete + received).split(b"\n")
         # A topic without a text only wakes, so once is enough.
         for line in dict.fromkeys(lines):
-            topic, _, text = line.decode().partition("\t")
+            topic, _, text = line.decode(errors="replace").partition("\t")
             if listener := self._listeners.get(topic):
                 try:
                     listener(text)

@@ -78,7 +78,7 @@ def _serve_here(settings: Settings, sockets: list[socket.socket], service: str =
     process = service or "simpul"
     configure_logging(settings.log_level, service=process)
     with trace_exporter(settings, process):
-        return _run_until_stopped(application, sockets)
+        return run_until_stopped(application, sockets)
 
 
 def _serve_in_workers(settings: Settings, size: int, sockets: list[socket.socket], locks: list[int]) -> bool:
@@ -93,7 +93,7 @@ def _serve_in_workers(settings: Settings, size: int, sockets: list[socket.socket
     return True
 
 
-def _run_until_stopped(application: FastAPI, sockets: list[socket.socket]) -> bool:
+def run_until_stopped(application: FastAPI, sockets: list[socket.socket]) -> bool:
     """Run the server until a signal stops it; return whether it started."""
     try:
         return run_server(application, sockets)
