@@ -152,8 +152,7 @@ async def test_nothing_acknowledged_is_missing_after_kills_of_workers_and_of_the
     try:
         crowd = SimulatedStaff(server.url)
         async with people(server) as (anybody, staff), asyncio.timeout(300):
-            at_work = [crowd.apply(anybody) for _ in range(APPLICANTS)] + [crowd.work(staff)]
-            working = asyncio.gather(*at_work)
+            working = asyncio.gather(crowd.apply(anybody), crowd.apply(anybody), crowd.work(staff))
             await kill_workers_in_turn(server)
             orphans = worker_pids(server)
             server.kill()
