@@ -57,6 +57,8 @@ _OPTIONS: Fields = {
 _TRANSIENT_CODES = frozenset(
     {6, 7, 9001, 89, 384, 13, 18, 24, 46, 50, 112, 202, 262, 290, 43, 237, 234, 64, 79, 100, 133, 134, 225, 251}
 ).union({10107, 13435, 13436, 189, 91, 11600, 11601, 11602, 14031})
+_NAMESPACE_EXISTS = 48
+_COMPRESSED = {"wiredTiger": {"configString": "block_compressor=zstd"}}
 _UNREACHABLE = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
 
 
@@ -76,6 +78,15 @@ class MongoDatabase:
 
     def collection(self, name: str) -> Collection:
         return self._database[name]
+
+    async def create_collection(self, name: str) -> None:
+        """Create a collection whose blocks are compressed with zstd; does nothing if it exists."""
+        async with self.operation():
+            try:
+                await self._database.command("create", name, storageEngine=_COMPRESSED)
+            except OperationFailure as error:
+                if error.code != _NAMESPACE_EXISTS:
+                    raise
 
     def shared(self, name: str, make: Callable[[], Result]) -> Result:
         """Return the object that all stores of this process share under this name; the first call makes it."""

@@ -59,6 +59,7 @@ class MongoStateStore:
         self._feed = database.shared(self._mapping.records, lambda: ChangeFeed(database, self._records))
 
     async def prepare(self) -> None:
+        await self._database.create_collection(self._mapping.records)
         async with self._database.operation():
             await self._records.create_indexes(self._mapping.indexes())
         if self._paginator.words is not None:
