@@ -1,6 +1,6 @@
 # `make` lists the commands.
 .DEFAULT_GOAL := help
-.PHONY: help run test engines containers check lint format coverage faults bench bench-store bench-pages bench-move bench-scale pictures html docs openapi fonts lock clean
+.PHONY: help run test engines containers check lint format coverage faults bench bench-store bench-pages bench-move bench-sizes bench-scale pictures html docs openapi fonts lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -65,6 +65,9 @@ bench-pages: $(DEV_READY) ## measure page weights and times to first byte, into 
 
 bench-move: $(DEV_READY) ## measure moving 10,000 requests to the engines, into docs/benchmarks.md
 	@$(BIN)/python -m bench.move $(ARGS)
+
+bench-sizes: $(DEV_READY) ## measure folders of 1,000 to 1,000,000 requests, into docs/benchmarks.md (25 minutes, 14 GB)
+	@$(BIN)/python -m bench.sizes $(ARGS)
 
 bench-scale: $(DEV_READY) ## measure, simulate and compute what larger loads need, into docs/scale.md
 	@$(BIN)/python -m bench.scale $(ARGS)

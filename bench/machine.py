@@ -65,11 +65,17 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, seconds: float
 def cpu_seconds(root: int) -> float:
     """CPU time of a process and its descendants, including those that have ended."""
     stats = dict(_process_stats())
+    return sum(stats[pid][1] for pid in process_tree(root) if pid in stats)
+
+
+def process_tree(root: int) -> set[int]:
+    """The process and its descendants."""
+    stats = dict(_process_stats())
     family, added = {root}, True
     while added:
         grown = family | {pid for pid, (parent, _) in stats.items() if parent in family}
         added, family = grown != family, grown
-    return sum(stats[pid][1] for pid in family if pid in stats)
+    return family
 
 
 def _process_stats() -> Iterator[tuple[int, tuple[int, float]]]:

@@ -11,8 +11,8 @@ from bench.rounds import TARGETS, Round
 
 PAGE = Path("docs/benchmarks.md")
 PAGES, MOVE, DISTRIBUTED = "## Pages\n", "## Moving a data folder\n", "## Distributed mode\n"
-LISTS = "## Lists and searches\n"
-PRESERVED_SECTIONS = (PAGES, LISTS, MOVE, DISTRIBUTED)
+LISTS, SIZES = "## Lists and searches\n", "## Sizes\n"
+PRESERVED_SECTIONS = (PAGES, SIZES, LISTS, MOVE, DISTRIBUTED)
 """Sections that other commands write, or that need engines: `make bench` does not change them."""
 COMMANDS = ("submit", "verify", "assign", "start", "complete", "confirm")
 COMMAND_PAYLOADS = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import multiprocessing
 import os
 import random
@@ -30,7 +29,6 @@ from shared.contracts.facts import Staff
 from shared.identity.accounts import Account, Role
 from shared.identity.passwords import hash_new_password
 from shared.settings import Settings, load_settings
-from shared.storage.sqlite.database import SqliteDatabase
 from simpul.client_types import Upload
 from simpul.demo.data_writer import PastRecords, records_of, skip_to_end, store_documents, write_records
 from simpul.demo.past_documents import PastDocuments
@@ -204,9 +202,7 @@ async def fill(
         deciders = build_deciders()
         stores = {name: platform.state_store(name, decider.indexed_columns) for name, decider in deciders.items()}
         for store in stores.values():
-            await store.prepare()
-        if settings.mode == "embedded":
-            drop_indexes(settings.database)
+            await store.prepare(for_lists=False)
         statuses: Counter[str] = Counter()
         stored: set[str] = set()
         async for batch in make_batches(plan, processes):
@@ -218,19 +214,11 @@ async def fill(
             await write_records(platform.log, stores, batch.records)
             statuses += batch.statuses
         await skip_to_end(platform.log, tuple(deciders))
-        await platform.prepare()
         for store in stores.values():
             await store.prepare()
         return statuses
     finally:
         await platform.close()
-
-
-def drop_indexes(path: Path) -> None:
-    """Drop the indexes that the stores create again when they are prepared; to create them at the end takes a third of the time."""
-    with contextlib.closing(SqliteDatabase(path)) as file:
-        names = file.read("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE 'CREATE INDEX%'")
-        file.write_blocking(lambda db: [db.execute(f"DROP INDEX {name}").fetchall() for (name,) in names])
 
 
 async def _add_staff(platform: Platform, password: str) -> None:

@@ -96,6 +96,7 @@ class StoreMigration(Generic[State]):
             await self._write_batch(
                 rebuild, {one: working_copies[one] for one in ids[start : start + WRITE_BATCH_SIZE]}
             )
+        await self._target.prepare()
         await self._compare_lists(working_copies)
         return self.report
 

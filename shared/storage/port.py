@@ -181,8 +181,11 @@ class StateStore(Protocol):
     Every method may raise StoreUnavailable. Conformance suite: tests/adapters/test_state_store.py.
     """
 
-    async def prepare(self) -> None:
-        """Create tables or indexes; does nothing if they exist."""
+    async def prepare(self, *, for_lists: bool = True) -> None:
+        """Create tables or indexes; does nothing if they exist.
+
+        Without those `for_lists`, many records are saved in less time, and `prepare` creates the rest.
+        """
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         """Return the stored records among these ids."""

@@ -90,8 +90,10 @@ class Transfer:
     async def _prepare(self) -> None:
         await self._source.prepare()
         await self._target.backend.prepare()
-        for service in (*self._source_services, *self._target_services):
+        for service in self._source_services:
             await service.runtime.store.prepare()
+        for service in self._target_services:
+            await service.runtime.store.prepare(for_lists=False)
 
     async def _quiesce(self) -> None:
         """Publish the outboxes and, unless others do, fold all pending events. No timer runs, so no email is sent."""

@@ -9,7 +9,7 @@ from bson import Timestamp
 from pymongo import ASCENDING, IndexModel, UpdateOne
 
 from shared.storage.mongo.client import Fields, is_transient_code
-from shared.storage.mongo.word_index import SEARCH, WORDS, WORDS_OF, WordFields
+from shared.storage.mongo.word_index import INDEX, SEARCH, WORDS, WORDS_OF, WordFields
 from shared.storage.port import (
     COLUMNS_OF,
     COLUMNS_VERSION,
@@ -118,6 +118,7 @@ class RecordMapping:
                 [("_id", ASCENDING), ("outbox.id", ASCENDING)], name="waiting", partialFilterExpression=HAS_OUTBOX
             ),
             IndexModel([("change", ASCENDING)], name="change"),
+            *([INDEX] if self._words is not None else []),
             *(index for column in self.columns for index in self._indexes(column)),
             *map(_subset_index, subset_indexes(self.columns)),
         ]

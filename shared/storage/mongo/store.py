@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import pymongo
 from pymongo.errors import BulkWriteError
 
 from shared.clock import Clock
@@ -42,6 +43,8 @@ from shared.storage.port import (
 
 EXAMINED, EXAMINED_OVERLAP = "columns_examined", timedelta(hours=1)
 """The field with the time of the last examination, and how long before it an older program may have begun a write."""
+INDEX_TIMEOUT_SECONDS = 3_600.0
+"""Indexes over many records take minutes, unlike any other call."""
 MAX_EVENTS_PER_UPDATE = 1_000
 """Events removed from outboxes in one command."""
 
@@ -58,12 +61,14 @@ class MongoStateStore:
         self._dead_letters = DeadLetterCollection(database, database.collection(self._mapping.dead_letters), service)
         self._feed = database.shared(self._mapping.records, lambda: ChangeFeed(database, self._records))
 
-    async def prepare(self) -> None:
+    async def prepare(self, *, for_lists: bool = True) -> None:
         await self._database.create_collection(self._mapping.records)
-        async with self._database.operation():
-            await self._records.create_indexes(self._mapping.indexes())
         if self._paginator.words is not None:
             await self._paginator.words.prepare()
+        if for_lists:
+            async with self._database.operation():
+                with pymongo.timeout(INDEX_TIMEOUT_SECONDS):
+                    await self._records.create_indexes(self._mapping.indexes())
         await self._dead_letters.prepare()
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:

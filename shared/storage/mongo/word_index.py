@@ -69,9 +69,8 @@ class WordIndex:
         self._complete = False
 
     async def prepare(self) -> None:
-        """Create the index, which is complete if there are no records yet."""
+        """Note that the entries are complete if there are no records yet."""
         async with self._database.operation():
-            await self._records.create_indexes([INDEX])
             is_new = await self._records.find_one({}, {"_id": 1}) is None
         if is_new:
             await self._mark(await self._database.time())

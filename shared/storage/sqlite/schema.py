@@ -111,8 +111,8 @@ class Tables:
             raise ValueError(f"{self.records} has no column {name}")
         return name
 
-    def create(self, db: apsw.Connection) -> None:
-        """Create missing tables, columns and indexes."""
+    def create(self, db: apsw.Connection, *, for_lists: bool = True) -> None:
+        """Create missing tables, columns and, `for_lists`, the indexes of columns."""
         declared = {column.name: f"{column.name} {column.kind.upper()}" for column in self._declared}
         columns = "".join(f"{definition}, " for definition in declared.values())
         _run(db, self.sql(_SCHEMA, columns=columns))
@@ -120,9 +120,10 @@ class Tables:
         declared[COLUMNS_OF] = f"{COLUMNS_OF} INTEGER"
         for name in declared.keys() - present:
             _run(db, f"ALTER TABLE {self.records} ADD COLUMN {declared[name]}")
-        self._drop_undeclared_indexes(db)
-        for statement in self._index_statements():
-            _run(db, statement)
+        if for_lists:
+            self._drop_undeclared_indexes(db)
+            for statement in self._index_statements():
+                _run(db, statement)
         if self.words is not None:
             self.words.create(db)
 

@@ -62,8 +62,8 @@ class SqliteStateStore:
         self._sql = self._tables.sql
         self._notifier = database.notifier(self._tables.records)
 
-    async def prepare(self) -> None:
-        await self._database.write(self._tables.create)
+    async def prepare(self, *, for_lists: bool = True) -> None:
+        await self._database.write(lambda db: self._tables.create(db, for_lists=for_lists))
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         if len(ids) == 1:
