@@ -60,7 +60,8 @@ def list_columns(
     )
     return (
         *map(Column, ("number", "submitted_at", "search")),
-        *(Column(name, ordered_by=of_all) for name in ("status", "unit", "scope")),
+        Column("status", ordered_by=of_all, filtered_with=("lead", "unit", "scope")),
+        *(Column(name, ordered_by=of_all) for name in ("unit", "scope")),
         Column("lead", ordered_by=of_all),
         Column("stage", indexed=False),
         Column("open", "integer", ordered_by=of_sorts, subsets=of_open),
@@ -174,6 +175,10 @@ def request_query(default_order: str, **filters: Unpack[RequestFilters]) -> Reco
     """Return the query of a list."""
     usual, first = _usual_order(default_order, filters), filters.get("submitted_from")
     order = filters.get("order") or usual
+    if any(filters.get(name) and order == SORT_COLUMNS[name] for name in ("unit", "scope", "lead")) or (
+        order == SORT_COLUMNS["status"] and filters.get("status") and isinstance(filters["status"], str)
+    ):
+        order = usual  # all of them have the same value
     return RecordQuery(
         order,
         where=_equal_conditions(filters, in_default_order=order == usual),

@@ -39,7 +39,8 @@ class Column:
 
     `ordered_by` names the columns by which lists of one value of this column are ordered; these lists need no sort.
     A column that is only ordered by in other columns' lists is not `indexed` itself. `subsets` are indexes over the records in
-    which this column is 1.
+    which this column is 1. A list of one value of this column may also be `filtered_with` others, and ordered by any column; what
+    few records have these values is then found and sorted.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Column:
     ordered_by: tuple[str, ...] = ()
     indexed: bool = True
     subsets: tuple[Subset, ...] = ()
+    filtered_with: tuple[str, ...] = ()
 
 
 def sortable_time(time: datetime | None) -> str | None:

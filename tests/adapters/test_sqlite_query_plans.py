@@ -15,6 +15,7 @@ from services.notification.domain.state import STATUSES
 from shared.identity.sqlite import SqliteAccountStore
 from shared.storage import search
 from shared.storage.port import Column, RecordQuery, Scalar, StateStore
+from shared.storage.sqlite import queries
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.queries import KeysetPaginator
 from shared.storage.sqlite.schema import Tables
@@ -151,6 +152,42 @@ async def test_an_index_of_an_earlier_version_is_dropped(tmp_path: Path):
         "verification_documents_by_number", "verification_documents_due",
     ]  # fmt: skip
     file.close()
+
+
+@pytest.mark.parametrize("most", [2, queries.MAX_SORTED])
+async def test_few_records_with_some_values_are_found_and_sorted_and_many_read_in_order(
+    file: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, most: int
+):
+    monkeypatch.setattr(queries, "MAX_SORTED", most)
+    store = make_store(file)
+    for number in range(12):
+        status, unit = "withdrawn" if number % 2 else "completed", "ab"[number % 3 == 0]
+        write = make_write(f"{number:02d}", number=f"{number}", open=0, status=status, unit=unit, percent=-number)
+        await save_write(store, write)
+    find = RecordQuery("percent", where={"status": "withdrawn", "unit": "a", "open": 0}, limit=3)
+    first = await store.find(find)
+    rest = await store.find(replace(find, after=first.keys[-1]))
+    assert [record.id for record in (*first.records, *rest.records)] == ["11", "07", "05", "01"]
+    assert (first.has_next, rest.has_previous, rest.has_next) == (True, True, False)
+    backwards = await store.find(replace(find, before=rest.keys[0]))
+    assert backwards.records == first.records
+
+
+def test_the_index_with_the_values_of_several_filters_is_read(file: SqliteDatabase):
+    find = RecordQuery("percent", where={"status": "withdrawn", "unit": "a", "open": 0})
+    [few] = LISTER.few_records(find)
+    for statement in (few.count, LISTER.list_statement(find, 51, few)):
+        assert "verification_documents_with_status (status=? AND unit=?)" in "\n".join(plan(file, *statement))
+    assert LISTER.few_records(RecordQuery("submitted_at", where={"status": "withdrawn"})) == []
+
+
+def test_few_requests_of_some_days_are_found_by_their_submission(file: SqliteDatabase):
+    first, last = {"submitted_at": "2026-07-01"}, {"submitted_at": "2026-08-01"}
+    find = RecordQuery("number", where={"open": (0, 1)}, at_least=first, below=last)
+    [few] = LISTER.few_records(find)
+    for statement in (few.count, LISTER.list_statement(find, 51, few)):
+        assert "by_submitted_at (submitted_at>? AND submitted_at<?)" in "\n".join(plan(file, *statement))
+    assert LISTER.few_records(replace(find, order="submitted_at")) == []
 
 
 @pytest.mark.parametrize("name", ["body", "change", "1st", "a b", "x); DROP TABLE log; --"])

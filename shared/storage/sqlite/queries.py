@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apsw
@@ -20,8 +20,23 @@ MAX_BRANCHES = 12
 SEARCH = "search"
 _LEAST = {"text": "''", "integer": "-9223372036854775808"}
 
+MAX_SORTED = 20_000
+"""Records with the values of some filters that are found and sorted; if they are more, the list is read in its order."""
+
 Clause = tuple[str, list[Any]]
 Key = tuple[Scalar, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FewRecords:
+    """The source of records with certain values, and the statement that counts them up to MAX_SORTED."""
+
+    source: str
+    count: Clause
+
+
+Found = str | FewRecords | None
+"""An expression for the index of words, or the index of some values."""
 
 
 class KeysetPaginator:
@@ -34,7 +49,7 @@ class KeysetPaginator:
 
     def page(self, db: apsw.Connection, query: RecordQuery) -> tuple[list[Key], bool, bool]:
         """Return the (order, id) keys of a page in order, and whether there are more records after and before it."""
-        match = self._match(db, query)
+        match = self._match(db, query) or self._few(db, query)
         keys = self._run(db, query, match, query.limit + 1)
         more, keys = len(keys) > query.limit, keys[: query.limit]
         opposite = query.opposite(keys[0] if keys else None)
@@ -48,14 +63,43 @@ class KeysetPaginator:
         self._check_column(SEARCH)
         return self._words.match(db, search_terms(query.search))
 
-    def _run(self, db: apsw.Connection, query: RecordQuery, match: str | None, limit: int) -> list[Key]:
+    def _few(self, db: apsw.Connection, query: RecordQuery) -> FewRecords | None:
+        """Return an index that finds the records with some values of the query, if they are few and none has their order."""
+        return next((few for few in self.few_records(query) if read_number(db, *few.count) < MAX_SORTED), None)
+
+    def few_records(self, query: RecordQuery) -> list[FewRecords]:
+        """Return the indexes with values of the query, except for a list that an index has in its order."""
+        if choose_subset_index(self._subsets, query) is not None:
+            return []
+        found = []
+        for column in self._columns.values():
+            wanted = [name for name in (column.name, *column.filtered_with) if _is_single(query.where.get(name))]
+            if column.name in wanted and column.filtered_with and (wanted[1:] or query.order not in column.ordered_by):
+                equal = [_equal(name, query.where[name]) for name in wanted]
+                found.append(self._few_records(f"with_{column.name}", equal))
+            limits = self._limits(query, column.name)
+            if limits and column.indexed and not column.ordered_by and column.name != query.order:
+                found.append(self._few_records(f"by_{column.name}", limits))
+        return found
+
+    def _few_records(self, index: str, conditions: Sequence[Clause]) -> FewRecords:
+        condition, bindings = _join(conditions)
+        source = f"{self._table} INDEXED BY {self._table}_{index}"
+        counted = ("SELECT count(*) FROM (SELECT 1 FROM ", source, condition, f" LIMIT {MAX_SORTED})")
+        return FewRecords(source, ("".join(counted), bindings))
+
+    def _limits(self, query: RecordQuery, name: str) -> list[Clause]:
+        limits = ((query.at_least, ">="), (query.below, "<"))
+        return [(f"{name} {sign} ?", [bounds[name]]) for bounds, sign in limits if name in bounds]
+
+    def _run(self, db: apsw.Connection, query: RecordQuery, match: Found, limit: int) -> list[Key]:
         sql, bindings = self.list_statement(query, limit, match)
         return [(row[0], row[1]) for row in db.execute(sql, bindings)]
 
-    def list_statement(self, query: RecordQuery, limit: int, match: str | None = None) -> Clause:
+    def list_statement(self, query: RecordQuery, limit: int, match: Found = None) -> Clause:
         """Return SQL and bindings for the keys after `after`, or before `before`, nearest first.
 
-        With `match`, the few records that it finds in the index of words are filtered and sorted.
+        With `match`, the few records that it finds, in the index of words or by their values, are filtered and sorted.
         """
         if match is not None:
             return self._matching_statement(query, limit, match)
@@ -80,15 +124,18 @@ class KeysetPaginator:
         ]
         return [("".join((*head, condition, tail)), bindings) for condition, bindings in conditions]
 
-    def _matching_statement(self, query: RecordQuery, limit: int, match: str) -> Clause:
+    def _matching_statement(self, query: RecordQuery, limit: int, match: str | FewRecords) -> Clause:
         order, ascending = self._check_column(query.order), query.reads_ascending
         segments = self._beyond(order, query.after if query.before is None else query.before, ascending)
         condition, bindings = self._matching(query, match, _either(segments))
         tail = _order_by("value", ascending, limit)
         return "".join(("SELECT ", order, " AS value, id FROM ", condition, tail)), bindings
 
-    def _matching(self, query: RecordQuery, match: str, *further: Clause) -> Clause:
-        """Return the part of a statement from the table on that reads the records found in the index of words."""
+    def _matching(self, query: RecordQuery, match: str | FewRecords, *further: Clause) -> Clause:
+        """Return the part of a statement from the table on that reads the records found in an index."""
+        if isinstance(match, FewRecords):
+            condition, bindings = _join([*self._conditions(query), *further])
+            return match.source + condition, bindings
         found = (f"place IN ({self._words.rowids})", [match])
         condition, bindings = _join([found, *self._conditions(query), *further])
         return "".join((self._table, " NOT INDEXED", condition)), bindings
@@ -192,6 +239,10 @@ def _order_by(order: str, ascending: bool, limit: int) -> str:
     direction = "ASC" if ascending else "DESC"
     keys = ", ".join(f"{key} {direction}" for key in dict.fromkeys((order, "id")))
     return f" ORDER BY {keys} LIMIT {limit:d}"
+
+
+def _is_single(wanted: Scalar | tuple[Scalar, ...]) -> bool:
+    return wanted is not None and not isinstance(wanted, tuple)
 
 
 def _equal(name: str, wanted: Scalar | tuple[Scalar, ...]) -> Clause:

@@ -148,6 +148,7 @@ class Tables:
         indexed = [column for column in self._declared if column.indexed and column.name != SEARCH]
         return [
             *map(self._subset_index, subset_indexes(self._declared)),
+            *(self._filter_index(column) for column in self._declared if column.filtered_with),
             *(statement for column in indexed for statement in self._indexes(column)),
             *([self.sql(_INDEX_OVERWRITTEN)] if COLUMNS_VERSION in self.columns else []),
         ]
@@ -171,6 +172,10 @@ class Tables:
         columns = ", ".join(index.stored_keys)
         name = f"{self.records}_{index.name}"
         return f"CREATE INDEX IF NOT EXISTS {name} ON {self.records} ({columns}) WHERE {index.column} = 1"
+
+    def _filter_index(self, column: Column) -> str:
+        keys = ", ".join((column.name, *column.filtered_with))
+        return f"CREATE INDEX IF NOT EXISTS {self.records}_with_{column.name} ON {self.records} ({keys})"
 
     def _index(self, *columns: str) -> str:
         keys = [name for name in columns if name]
