@@ -49,7 +49,7 @@ class KeysetPaginator:
 
     def page(self, db: apsw.Connection, query: RecordQuery) -> tuple[list[Key], bool, bool]:
         """Return the (order, id) keys of a page in order, and whether there are more records after and before it."""
-        match = self._match(db, query) or self._few(db, query)
+        match = self._match(db, query) or self._choose_few(db, query)
         keys = self._run(db, query, match, query.limit + 1)
         more, keys = len(keys) > query.limit, keys[: query.limit]
         opposite = query.opposite(keys[0] if keys else None)
@@ -63,7 +63,7 @@ class KeysetPaginator:
         self._check_column(SEARCH)
         return self._words.match(db, search_terms(query.search))
 
-    def _few(self, db: apsw.Connection, query: RecordQuery) -> FewRecords | None:
+    def _choose_few(self, db: apsw.Connection, query: RecordQuery) -> FewRecords | None:
         """Return an index that finds the records with some values of the query, if they are few and none has their order."""
         return next((few for few in self.few_records(query) if read_number(db, *few.count) < MAX_SORTED), None)
 
@@ -76,13 +76,13 @@ class KeysetPaginator:
             wanted = [name for name in (column.name, *column.filtered_with) if _is_single(query.where.get(name))]
             if column.name in wanted and column.filtered_with and (wanted[1:] or query.order not in column.ordered_by):
                 equal = [_equal(name, query.where[name]) for name in wanted]
-                found.append(self._few_records(f"with_{column.name}", equal))
+                found.append(self._source_by(f"with_{column.name}", equal))
             limits = self._limits(query, column.name)
             if limits and column.indexed and not column.ordered_by and column.name != query.order:
-                found.append(self._few_records(f"by_{column.name}", limits))
+                found.append(self._source_by(f"by_{column.name}", limits))
         return found
 
-    def _few_records(self, index: str, conditions: Sequence[Clause]) -> FewRecords:
+    def _source_by(self, index: str, conditions: Sequence[Clause]) -> FewRecords:
         condition, bindings = _join(conditions)
         source = f"{self._table} INDEXED BY {self._table}_{index}"
         counted = ("SELECT count(*) FROM (SELECT 1 FROM ", source, condition, f" LIMIT {MAX_SORTED})")
