@@ -84,20 +84,22 @@ def memory(root: int) -> float:
 def section(sizes: Sequence[Size], seconds: float) -> str:
     """The section of docs/benchmarks.md."""
     filled = [size for size in sizes if size.requests]
+    parts = [f"{size.requests:,} {part}" for size in filled for part in ("p50", "p95")]
     return "\n\n".join(
         (
             SIZES.rstrip(),
-            "Written by `make bench-sizes`. Each folder comes from `make bench-store`: the requests of two years, of which few are open. "
-            f"Lifecycles are counted for {seconds:.0f} s with {CLIENTS} clients.",
+            "Written by `make bench-sizes`. Each folder comes from `make bench-store`: the requests of two years, of which few\n"
+            f"are open. Lifecycles are counted for {seconds:.0f} s with {CLIENTS} clients.",
             "\n".join(f"- {line}" for line in describe_machine()[:1]),
             table(("requests", *(f"{size.requests:,}" for size in sizes)), _figures(sizes)),
             "### Lists and searches by size",
-            "Without HTTP, in milliseconds: a page of 50 requests, and their number where a page shows it. A row with a colon is a list that "
-            "pages or the API offer, with each filter and in each order; its 95th percentile is that of its slowest combinations.",
-            table(("", *(f"{size.requests:,} {part}" for size in filled for part in ("p50", "p95"))), lists.rows([one.lists for one in filled])),
+            "Without HTTP, in milliseconds: a page of 50 requests, and their number where a page shows it. A row with a colon\n"
+            "is a list that pages or the API offer, with each filter and in each order; its 95th percentile is that of its\n"
+            "slowest combinations.",
+            table(("", *parts), lists.rows([one.lists for one in filled])),
             _charts(sizes),
         )
-    )  # fmt: skip
+    )
 
 
 def _figures(sizes: Sequence[Size]) -> list[Sequence[str]]:
