@@ -265,7 +265,7 @@ class PastRequest:
     def _survey(self) -> intake.AnswerSurvey:
         state = self._state("assignment")
         is_late = state.target_date and state.target_date < today(state.history[-1].time)
-        mood = self._rng.gauss(0.1, 0.35) - (0.5 if is_late else 0)
+        mood = self._rng.gauss(0.2, 0.35) - (0.5 if is_late else 0)
         answers = tuple(min(4, max(1, round(mean + mood + self._rng.gauss(0, 0.4)))) for mean in texts.SURVEY_MEANS)
         return intake.AnswerSurvey(answers, self._rng.choice(texts.COMMENTS) if self._happens(0.3) else "")
 

@@ -85,6 +85,7 @@ def test_an_objection_reopens_the_work_and_the_second_delivery_is_confirmed(
     asked = request_in_status(site.harness, "delivered")
     applicant = followed(sessions(), asked)
     applicant.expect_status("Menunggu Konfirmasi Serah Terima")
+    applicant.read_document("Surat permohonan.pdf")
     applicant.contest("Panduan belum ada.")
     applicant.expect_status("Sedang Dikerjakan")
     asked.wait_for_status("in_progress")

@@ -57,6 +57,7 @@ def test_a_request_lives_its_whole_life_without_any_script(sessions: BrowserSess
     reader.session.open(f"/lacak/{number}")
     reader.wait_for("Menunggu Konfirmasi Serah Terima")
     assert reader.download(REPORT.name) == REPORT.content
+    reader.read_document(REPORT.name)
     reader.confirm()
     reader.assess()
     reader.expect_status("Selesai")

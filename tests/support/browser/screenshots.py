@@ -1,8 +1,7 @@
-"""`make pictures`: screenshots of every page state in both widths and color schemes, and small ones for the docs."""
+"""`make pictures`: screenshots of every page state in four widths and both color schemes, and small ones for the docs."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
@@ -18,11 +17,11 @@ from tests.support.browser.browser_sessions import DESK, PHONE, BrowserSessions,
 from tests.support.browser.page_checks import rendered_at
 from tests.support.browser.page_states import PAGE_STATES, PageState
 from tests.support.browser.sample_requests import SampleRequests, create_sample_requests
-from tests.support.e2e.server_process import PASSWORD, STAFF
-from tests.support.e2e.server_session import ServerHarness, running_server
+from tests.support.e2e.server_session import running_server
 
 ALL, BEST = Path("build/pictures"), Path("docs/pictures")
-DEMO_REQUESTS = 40
+HISTORY_MONTHS = 12
+WIDTHS = (PHONE, 768, DESK, 1920)
 COLOURS = 256
 MOST_BYTES = 150_000
 
@@ -45,27 +44,16 @@ SHOWN = (
     Picture("officer request odd", DESK),
     Picture("head appoint", DESK),
     Picture("lead progress", DESK, dark=True),
+    Picture("head overdue", DESK),
     Picture("head dashboard", DESK),
 )
-
-
-def fill(opened: ServerHarness, folder: Path) -> SampleRequests:
-    """Fill the lists with demo requests."""
-    accounts = [{"username": name, "password": PASSWORD, "roles": roles} for name, (_, roles) in STAFF.items()]
-    staff = folder / "staff.json"
-    staff.write_text(json.dumps(accounts))
-    words = ("--requests", str(DEMO_REQUESTS), "--url", opened.server.url, "--accounts", str(staff))
-    done = opened.server.simpul("demo", *words)
-    if done.returncode:
-        sys.exit(f"pictures: {done.stdout}{done.stderr}")
-    return create_sample_requests(SiteUnderTest(opened))
 
 
 def taken(sessions: BrowserSessions, samples: SampleRequests, scene: PageState) -> None:
     """Take all screenshots of one page state."""
     session = sessions(scene.who)
     scene.way(session, samples)
-    for width in (DESK, PHONE):
+    for width in WIDTHS:
         for dark in (False, True):
             rendered_at(session.page, width, "dark" if dark else "light")
             name = f"{scene.name.replace(' ', '-')}-{width}{'-dark' if dark else ''}.png"
@@ -91,8 +79,8 @@ def main() -> None:
     wrong: list[str] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simpul-pictures-")))
-        opened = stack.enter_context(running_server(folder))
-        samples = fill(opened, folder)
+        opened = stack.enter_context(running_server(folder, history_months=HISTORY_MONTHS))
+        samples = create_sample_requests(SiteUnderTest(opened))
         browser = chromium.launched(stack.enter_context(sync_playwright()), folder)
         if browser is None:
             sys.exit("pictures: no Chromium on this machine, and none could be downloaded.")

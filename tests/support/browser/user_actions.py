@@ -182,6 +182,17 @@ class Applicant:
         self.press("Kirim Jawaban")
         expect(self.page.get_by_role("status").filter(has_text="jawaban survei Anda")).to_be_visible()
 
+    def read_document(self, name: str) -> None:
+        """Open a document as pages, enlarge its first page, and return to the tracking page."""
+        self.page.get_by_title(f"Lihat {name}").first.click()
+        shown = self.page.get_by_role("img", name=re.compile("^Halaman 1 dari "))
+        expect(shown).to_be_visible()
+        self.session.until(lambda: bool(shown.evaluate("image => image.complete && image.naturalWidth > 0")))
+        self.page.get_by_role("link", name="Perbesar").click()
+        expect(self.page.get_by_text("125%")).to_be_visible()
+        self.page.get_by_role("main").get_by_role("link", name=NUMBER).click()
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(NUMBER)
+
     def download(self, name: str) -> bytes:
         with self.page.expect_download() as coming:
             self.page.get_by_role("link", name=re.compile(rf"Unduh.*{re.escape(name)}")).first.click()

@@ -160,11 +160,16 @@ def _json(body: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def running_server(folder: Path, staff: StaffNaming = DEFAULT_NAMING, **settings: str) -> Iterator[ServerHarness]:
-    """Run a server on this folder with signed-in staff."""
+def running_server(
+    folder: Path, staff: StaffNaming = DEFAULT_NAMING, *, history_months: int = 0, **settings: str
+) -> Iterator[ServerHarness]:
+    """Run a server on this folder with signed-in staff, and with the demo's requests of past months."""
     server = ServerProcess(folder / "data", settings)
     with ThreadPoolExecutor(1) as aside:  # a browser may have a loop here
         aside.submit(lambda: asyncio.run(create_signed_in_staff(Settings(data=server.data), staff))).result()
+    if history_months:
+        written = server.simpul("demo", "--history", str(history_months))
+        assert written.returncode == 0, written.stderr
     server.start()
     try:
         with open_client(server) as http:
