@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -178,24 +179,31 @@ async def test_nothing_acknowledged_is_missing_after_kills_of_workers_and_of_the
 
 def wait_until_verified(server: ServerProcess) -> None:
     """Wait until all services have folded the log, also what was submitted last."""
-    wait_until(lambda: server.simpul("events", "verify").returncode == 0)
+    wait_until(lambda: server.simpul("events", "verify").returncode == 0, timeout=120.0)
 
 
 def submit_while_stopping(server: ServerProcess) -> bytes:
-    """Send the first half of a form, ask the server to stop, send the rest, and return the response."""
+    """Begin a form, ask the server to stop, send the rest once it has closed its port, and return the response."""
     form = httpx.Request(
         "POST", f"{server.url}/api/requests", data=dict(FORM), files=[("letter", LETTER), *PAPERS_PART]
     )
     body = form.read()
-    head = "".join(f"{name}: {value}\r\n" for name, value in form.headers.items())
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
-        connection.sendall(f"POST /api/requests HTTP/1.1\r\n{head}\r\n".encode() + body[:1000])
-        time.sleep(0.5)
+    headers = {**form.headers, "expect": "100-continue"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(f"POST /api/requests HTTP/1.1\r\n{head}\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100")
         assert server.process is not None
         server.process.terminate()
-        time.sleep(0.5)
-        connection.sendall(body[1000:])
+        wait_until(lambda: not is_listening(server.port))
+        connection.sendall(body)
         return connection.recv(65536)
+
+
+def is_listening(port: int) -> bool:
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=60):
+        return True
+    return False
 
 
 async def settled(head: SimpulClient, crowd: SimulatedStaff) -> None:

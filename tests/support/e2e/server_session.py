@@ -207,8 +207,8 @@ def session_token(username: str) -> str:
     return f"token of {username}"
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    ends = time.monotonic() + TIMEOUT_SECONDS
+def wait_until(holds: Callable[[], bool], timeout: float = TIMEOUT_SECONDS) -> None:
+    ends = time.monotonic() + timeout
     while not holds():
         assert time.monotonic() < ends, "it did not come to pass"
         time.sleep(0.02)

@@ -30,7 +30,7 @@ def wait_for_workers(server: ServerProcess, but_not: int = 0) -> list[int]:
         pids = worker_pids(server)
         return len(pids) == 2 and but_not not in pids and all(map(_has_started, pids))
 
-    wait_until(are_ready)
+    wait_until(are_ready, timeout=120.0)
     return worker_pids(server)
 
 
