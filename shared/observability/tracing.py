@@ -30,7 +30,7 @@ def start_span(
     An exception makes the span an error, unless it is an expected one.
     """
     if parent or _has_exporter() or trace.get_current_span() is not trace.INVALID_SPAN:
-        return _start_span(name, kind, parent, expected, attributes)
+        return _start_real_span(name, kind, parent, expected, attributes)
     return nullcontext(trace.INVALID_SPAN)  # of dozens of spans for each request, nobody would see one
 
 
@@ -40,7 +40,7 @@ def _has_exporter() -> bool:
 
 
 @contextmanager
-def _start_span(
+def _start_real_span(
     name: str,
     kind: SpanKind,
     parent: str,

@@ -117,7 +117,7 @@ class Executor(Generic[State]):
         ):
             traced_key = replace(key, traceparent=traceparent(span) or key.traceparent)
             try:
-                result = await self._execute(request_id, command, traced_key, new)
+                result = await self._execute_with_retries(request_id, command, traced_key, new)
             except Refusal as refusal:
                 set_attributes(span, outcome=refusal.code)
                 raise
@@ -129,7 +129,7 @@ class Executor(Generic[State]):
         stored = await self._cache.load([request_id])
         return self._previous_result(self.runner.open(request_id, stored.get(request_id)), key)
 
-    async def _execute(self, request_id: str, command: Any, key: CommandKey, new: bool) -> CommandResult:
+    async def _execute_with_retries(self, request_id: str, command: Any, key: CommandKey, new: bool) -> CommandResult:
         cached = self._cache.get_cached(request_id)
         if new or cached is not None:
             working_copy = self.runner.open(request_id, cached)
@@ -202,7 +202,7 @@ class Executor(Generic[State]):
             cached = self._cache.get_cached(request_id)
             if (
                 cached is not None
-                and (loaded := await self._record(cached, command))
+                and (loaded := await self._save_record(cached, command))
                 and loaded.version > cached.version
             ):
                 return loaded
@@ -211,11 +211,11 @@ class Executor(Generic[State]):
                 stored = (await self._cache.load([request_id])).get(request_id)
                 if stored is None:
                     return None
-                if loaded := await self._record(stored, command):
+                if loaded := await self._save_record(stored, command):
                     return loaded
         raise TooManyConflicts
 
-    async def _record(self, stored: StateRecord, command: Any) -> Loaded[State] | None:
+    async def _save_record(self, stored: StateRecord, command: Any) -> Loaded[State] | None:
         """Return the state after the command, at the same version if nothing changed, or None if the record was not saved."""
         working_copy = self.runner.open(stored.id, stored)
         if not self.runner.record(working_copy, command, self.clock()):

@@ -13,8 +13,6 @@ FOLDERS = ("bench", "services", "shared", "simpul", "tests", "tools")
 TO_BE_RENAMED = frozenset(
     {
         "bench/rounds.py: run_round",
-        "shared/runtime/executor.py: Executor.execute",
-        "shared/runtime/executor.py: Executor.record",
         "shared/runtime/rebuild.py: Rebuild.compare",
         "shared/runtime/rebuild.py: Rebuild.fold",
         "shared/runtime/rebuild.py: Rebuild.swap",
