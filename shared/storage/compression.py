@@ -16,6 +16,8 @@ CURRENT_DICTIONARY = "2026.zdict"
 LEVEL = 3
 MIN_SIZE = 64
 """Shorter values are stored as they are."""
+MAX_SIZE = 64 * 1024**2
+"""A frame that claims to hold more is damaged."""
 _MAGIC = b"\x28\xb5\x2f\xfd"
 
 
@@ -40,20 +42,21 @@ _codecs = _Codecs()
 
 
 def compress(value: bytes) -> bytes:
-    """Return the value as it is stored."""
-    is_frame = value.startswith(_MAGIC)
-    if len(value) < MIN_SIZE and not is_frame:
+    """Return the value as it is stored. A frame is stored as it is: it is one that only a later version can read."""
+    if len(value) < MIN_SIZE or value.startswith(_MAGIC):
         return value
     compressed = _codecs.compressor.compress(value)
-    return compressed if is_frame or len(compressed) < len(value) else value
+    return compressed if len(compressed) < len(value) else value
 
 
 def decompress(stored: bytes) -> bytes:
-    """Return the value that is stored so. Bytes that only begin like a frame, from an earlier version, are the value itself."""
+    """Return the value that is stored so; bytes that only begin like a frame, or come from a later version, as they are."""
     if not stored.startswith(_MAGIC):
         return stored
     try:
-        number = zstandard.get_frame_parameters(stored).dict_id
-        return _codecs.decompressors[number].decompress(stored)
+        frame = zstandard.get_frame_parameters(stored)
+        if frame.content_size > MAX_SIZE:
+            return stored
+        return _codecs.decompressors[frame.dict_id].decompress(stored)
     except (zstandard.ZstdError, KeyError):
         return stored

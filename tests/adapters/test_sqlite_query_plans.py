@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,16 +142,18 @@ async def test_messages_of_a_status_follow_an_index_over_the_requests_that_have_
     file.close()
 
 
-async def test_an_index_of_an_earlier_version_is_dropped(tmp_path: Path):
+async def test_only_retired_indexes_are_dropped_because_other_versions_may_be_running(tmp_path: Path):
     file = SqliteDatabase(tmp_path / "simpul.db")
-    await make_store(file, (Column("number", unique=True), Column("status"))).prepare()
-    await make_store(file, (Column("number", unique=True), Column("status", indexed=False))).prepare()
-    names = file.read(
-        "SELECT name FROM sqlite_schema WHERE type='index' AND tbl_name='verification_documents' ORDER BY 1"
-    )
-    assert [name for name, in names if not name.startswith("sqlite_")] == [
-        "verification_documents_by_number", "verification_documents_due",
-    ]  # fmt: skip
+    columns = (Column("number", unique=True), Column("status"))
+    await make_store(file, columns).prepare()
+    kept = {"verification_documents_by_number", "verification_documents_by_status", '"of the operator"'}
+    for name in (*kept, "verification_documents_by_stage_due"):
+        create = f"CREATE INDEX IF NOT EXISTS {name} ON verification_documents (version)"
+        await file.write(partial(apsw.Connection.execute, statements=create))
+    await make_store(file, columns[:1]).prepare()
+    rows = file.read("SELECT name FROM sqlite_schema WHERE type='index' AND tbl_name='verification_documents'")
+    names = {name for (name,) in rows if not name.startswith("sqlite_")}
+    assert names == {name.strip('"') for name in kept} | {"verification_documents_due"}
     file.close()
 
 

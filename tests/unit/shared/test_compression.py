@@ -6,6 +6,7 @@ import hashlib
 import json
 
 import pytest
+import zstandard
 
 from shared.storage.compression import DICTIONARIES, compress, decompress
 
@@ -19,15 +20,17 @@ STORED_EVENT = bytes.fromhex(
     "28b52ffd639758173b150055020063040a3bce8e8076e48fa54c9cb07acd57b1a3e84c174c7be713a6355fac90912fd4666b"
     "cb6521a72b782c09fcd5e1fa9a98d32cf7c0e297ff535877b7d076a097ee32496c9f9d6d2301"
 )
+HUGE = FRAME + bytes([0b1110_0011]) + STORED_EVENT[5:9] + (2**40).to_bytes(8, "little") + STORED_EVENT[10:]
+"""The stored event with a header that claims a tebibyte."""
 DICTIONARY_DIGESTS = {"2026.zdict": "11c7cf2a135d506e5855fba311206fe20d10f051da91d3a498f65375ab2a7ec2"}
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        EVENT, b"", b"{}", b"[]", b"{" + b"a" * 5_000, bytes(range(256)) * 3, FRAME, FRAME + EVENT, compress(EVENT),
+        EVENT, b"", b"{}", b"[]", b"{" + b"a" * 5_000, bytes(range(256)) * 3, FRAME, FRAME + EVENT,
     ],
-    ids=["event", "empty", "object", "list", "long", "bytes", "frame start", "like a frame", "frame"],
+    ids=["event", "empty", "object", "list", "long", "bytes", "frame start", "like a frame"],
 )  # fmt: skip
 def test_a_value_comes_back_as_it_was(value: bytes):
     assert decompress(compress(value)) == value
@@ -40,6 +43,17 @@ def test_an_event_takes_less_than_half():
 @pytest.mark.parametrize("stored", [EVENT, b"[]", FRAME, FRAME + b"garbage" * 20, b"\x00\x01"])
 def test_a_value_of_an_earlier_version_is_read_as_it_is(stored: bytes):
     assert decompress(stored) == stored
+
+
+def test_what_a_later_version_compressed_is_kept_for_it():
+    dictionary = zstandard.train_dictionary(1024, [EVENT + str(number).encode() for number in range(200)])
+    frame = zstandard.ZstdCompressor(dict_data=dictionary).compress(EVENT)
+    assert compress(decompress(frame)) == frame
+
+
+def test_a_damaged_frame_takes_no_memory():
+    assert zstandard.get_frame_parameters(HUGE).content_size == 2**40
+    assert decompress(HUGE) == HUGE
 
 
 def test_what_was_compressed_once_can_be_read_forever():
