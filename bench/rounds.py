@@ -187,7 +187,7 @@ def run_round(
     target: Target, sink: Sink, sink_process: int, clients: int, seconds: float, *, propagation: bool = True
 ) -> Round:
     """Measure the target, then the store that it left. Raises NotReady."""
-    measured = _run_round(target, sink, sink_process, clients, seconds, propagation)
+    measured = _measure_round(target, sink, sink_process, clients, seconds, propagation)
     return replace(measured, store=_store_size(target.database)) if target.database else measured
 
 
@@ -198,7 +198,9 @@ def _store_size(database: Path) -> StoreSize:
     return StoreSize(requests, events, database.stat().st_size)
 
 
-def _run_round(target: Target, sink: Sink, sink_process: int, clients: int, seconds: float, propagation: bool) -> Round:
+def _measure_round(
+    target: Target, sink: Sink, sink_process: int, clients: int, seconds: float, propagation: bool
+) -> Round:
     """Start the target, warm it up, count the emails of one lifecycle, then measure. Raises NotReady."""
     load_average, _, _ = os.getloadavg()
     with ExitStack() as stack:

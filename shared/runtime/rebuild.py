@@ -149,7 +149,7 @@ class Rebuild(Generic[State]):
         """Replace each differing record by the folded one, unless it has changed meanwhile."""
         ids = [difference.id for difference in self.report.differences if difference.id in self.working_copies]
         for start in range(0, len(ids), WRITE_BATCH_SIZE):
-            await self._swap(ids[start : start + WRITE_BATCH_SIZE])
+            await self._swap_batch(ids[start : start + WRITE_BATCH_SIZE])
         return self.report
 
     async def replace_with_same_events(self, ids: Sequence[str]) -> list[str]:
@@ -164,7 +164,7 @@ class Rebuild(Generic[State]):
         working_copy = self.working_copies.get(request_id)
         return working_copy is not None and dict(seen) == working_copy.seen
 
-    async def _swap(self, ids: Sequence[str]) -> None:
+    async def _swap_batch(self, ids: Sequence[str]) -> None:
         stored = await self._store.load(ids)
         ahead = [one for one in ids if one in stored and _is_ahead(stored[one].seen, self.working_copies[one].seen)]
         writes = [self._write(one, stored.get(one)) for one in ids if one not in ahead]
@@ -190,14 +190,14 @@ class Rebuild(Generic[State]):
             return
         async for batch in self._log.read(self._position, end):
             for count, record in enumerate(batch, start=1):
-                self._fold(record)
+                self._fold_record(record)
                 if count % FOLDED_IN_A_ROW == 0:
                     await asyncio.sleep(0)
             self.report.events += len(batch)
             self._progress(len(batch))
         self._position = end
 
-    def _fold(self, record: LogRecord) -> None:
+    def _fold_record(self, record: LogRecord) -> None:
         if self._subjects is not None and record.key not in self._subjects:
             return
         if record.value in self._discarded:
@@ -259,7 +259,7 @@ class Rebuild(Generic[State]):
         after = ""
         while ids := await self._store.all_ids(after):
             for request_id, record in (await self._store.load(ids)).items():
-                self._compare(request_id, record)
+                self._compare_record(request_id, record)
             known.update(ids)
             after = ids[-1]
         missing = self.working_copies.keys() - known
@@ -282,7 +282,7 @@ class Rebuild(Generic[State]):
 
         return set(filter(is_undelivered, missing))
 
-    def _compare(self, request_id: str, record: StateRecord) -> None:
+    def _compare_record(self, request_id: str, record: StateRecord) -> None:
         working_copy = self.working_copies.get(request_id)
         if (
             working_copy is None

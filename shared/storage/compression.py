@@ -27,7 +27,7 @@ class _Codecs(threading.local):
     def __init__(self) -> None:
         self.compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=_CURRENT)
         self.decompressors = {
-            number: zstandard.ZstdDecompressor(dict_data=dictionary) for number, dictionary in _DICTIONARIES.items()
+            number: zstandard.ZstdDecompressor(dict_data=dictionary) for number, dictionary in _BY_ID.items()
         }
 
 
@@ -37,7 +37,7 @@ def _read_dictionary(path: Path) -> zstandard.ZstdCompressionDict:
 
 _CURRENT = _read_dictionary(DICTIONARIES / CURRENT_DICTIONARY)
 _CURRENT.precompute_compress(level=LEVEL)
-_DICTIONARIES = {one.dict_id(): one for one in (_CURRENT, *map(_read_dictionary, DICTIONARIES.glob("*.zdict")))}
+_BY_ID = {one.dict_id(): one for one in (_CURRENT, *map(_read_dictionary, DICTIONARIES.glob("*.zdict")))}
 _codecs = _Codecs()
 
 

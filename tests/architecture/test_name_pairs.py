@@ -10,22 +10,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("bench", "services", "shared", "simpul", "tests", "tools")
-TO_BE_RENAMED = frozenset(
-    {
-        "bench/rounds.py: run_round",
-        "shared/runtime/rebuild.py: Rebuild.compare",
-        "shared/runtime/rebuild.py: Rebuild.fold",
-        "shared/runtime/rebuild.py: Rebuild.swap",
-        "shared/storage/compression.py: DICTIONARIES",
-        "shared/storage/mongo/client.py: MongoDatabase.shared",
-        "shared/storage/mongo/mapping.py: RecordMapping.indexes",
-        "shared/storage/mongo/queries.py: KeysetPaginator.count",
-        "shared/storage/mongo/store.py: MongoStateStore.dead_letters",
-        "shared/storage/mongo/store.py: MongoStateStore.save",
-        "shared/storage/mongo/word_index.py: WordIndex.complete",
-        "shared/storage/sqlite/store.py: SqliteStateStore.save",
-    }
-)
 
 
 def name_pairs(source: str) -> Iterator[str]:
@@ -69,7 +53,7 @@ def test_no_two_names_differ_only_by_an_underscore(folder: str):
         for path in sorted((ROOT / folder).rglob("*.py"))
         for name in name_pairs(path.read_text(encoding="utf-8"))
     }
-    assert sorted(found - TO_BE_RENAMED) == []
+    assert sorted(found) == []
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ class MongoDatabase:
         self._last_outage, self._active_probes = "", 0
         self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._closers: list[Callable[[], Awaitable[None]]] = []
-        self._shared: dict[str, Any] = {}
+        self._shared_by_name: dict[str, Any] = {}
 
     def collection(self, name: str) -> Collection:
         return self._database[name]
@@ -90,9 +90,9 @@ class MongoDatabase:
 
     def shared(self, name: str, make: Callable[[], Result]) -> Result:
         """Return the object that all stores of this process share under this name; the first call makes it."""
-        if name not in self._shared:
-            self._shared[name] = make()
-        shared: Result = self._shared[name]
+        if name not in self._shared_by_name:
+            self._shared_by_name[name] = make()
+        shared: Result = self._shared_by_name[name]
         return shared
 
     def on_close(self, closer: Callable[[], Awaitable[None]]) -> None:

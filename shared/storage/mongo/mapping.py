@@ -119,11 +119,11 @@ class RecordMapping:
             ),
             IndexModel([("change", ASCENDING)], name="change"),
             *([INDEX] if self._words is not None else []),
-            *(index for column in self.columns for index in self._indexes(column)),
+            *(index for column in self.columns for index in self._column_indexes(column)),
             *map(_subset_index, subset_indexes(self.columns)),
         ]
 
-    def _indexes(self, column: Column) -> list[IndexModel]:
+    def _column_indexes(self, column: Column) -> list[IndexModel]:
         name = column.name
         if name == SEARCH or not column.indexed:
             return []

@@ -47,15 +47,15 @@ class KeysetPaginator:
     async def count(self, query: RecordQuery) -> int:
         """Count the matching records."""
         subset = choose_counted_index(self._subsets, query)
-        return await self._count(self.filter(query), await self._match(query), subset.name if subset else None)
+        return await self._count_matching(self.filter(query), await self._match(query), subset.name if subset else None)
 
     async def count_before(self, query: RecordQuery, key: Key) -> int:
         """Count the matching records that precede a key."""
         match = await self._match(query)
         filters, hint = self.filters_beyond(replace(query, after=None, before=key)), self.hint(query)
-        return sum([await self._count(condition, match, hint) for condition in filters])
+        return sum([await self._count_matching(condition, match, hint) for condition in filters])
 
-    async def _count(self, condition: Fields, match: Fields | None, hint: str | None) -> int:
+    async def _count_matching(self, condition: Fields, match: Fields | None, hint: str | None) -> int:
         options: Fields = {"hint": WORDS} if match is not None else {"hint": hint} if hint else {}
         async with self._database.operation():
             return await self._records.count_documents(_with_match(condition, match), **options)

@@ -58,7 +58,7 @@ class MongoStateStore:
         self._records = database.collection(self._mapping.records)
         self._beats = database.collection("beats")
         self._paginator = KeysetPaginator(database, self._records, columns)
-        self._dead_letters = DeadLetterCollection(database, database.collection(self._mapping.dead_letters), service)
+        self._letters = DeadLetterCollection(database, database.collection(self._mapping.dead_letters), service)
         self._feed = database.shared(self._mapping.records, lambda: ChangeFeed(database, self._records))
 
     async def prepare(self, *, for_lists: bool = True) -> None:
@@ -69,7 +69,7 @@ class MongoStateStore:
             async with self._database.operation():
                 with pymongo.timeout(INDEX_TIMEOUT_SECONDS):
                     await self._records.create_indexes(self._mapping.indexes())
-        await self._dead_letters.prepare()
+        await self._letters.prepare()
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         if not ids:
@@ -86,14 +86,14 @@ class MongoStateStore:
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         outcomes = [SaveOutcome.SAVED] * len(writes)
         for indexes in split_into_rounds(writes):
-            for index, outcome in (await self._save([writes[index] for index in indexes])).items():
+            for index, outcome in (await self._save_round([writes[index] for index in indexes])).items():
                 outcomes[indexes[index]] = outcome
         saved = [write for write, outcome in zip(writes, outcomes, strict=True) if outcome is SaveOutcome.SAVED]
         self._mapping.on_saved(saved)
         self._feed.on_saved(saved)
         return outcomes
 
-    async def _save(self, writes: Sequence[Write]) -> dict[int, SaveOutcome]:
+    async def _save_round(self, writes: Sequence[Write]) -> dict[int, SaveOutcome]:
         """Save writes; return the outcomes of those that failed, by index."""
         async with self._database.operation():
             try:
@@ -183,30 +183,30 @@ class MongoStateStore:
         await self._feed.wait_for_change(after, timeout)
 
     async def park(self, dead_letters: Sequence[DeadLetter], *, only_if_blocked: bool = False) -> bool:
-        return await self._dead_letters.park(dead_letters, only_if_blocked=only_if_blocked)
+        return await self._letters.park(dead_letters, only_if_blocked=only_if_blocked)
 
     async def parked_subjects(self) -> set[str]:
-        return await self._dead_letters.subjects()
+        return await self._letters.subjects()
 
     async def count_parked(self) -> int:
-        return await self._dead_letters.count()
+        return await self._letters.count()
 
     async def dead_letters(
         self, *, subject: str | None = None, states: Sequence[str] = ("parked",)
     ) -> list[DeadLetter]:
-        return await self._dead_letters.find(subject, states)
+        return await self._letters.find(subject, states)
 
     async def first_parked(self, reason: str) -> list[DeadLetter]:
-        return await self._dead_letters.first_parked(reason)
+        return await self._letters.first_parked(reason)
 
     async def record_attempt(self, dead_letter_id: str, reason: str) -> None:
-        await self._dead_letters.record_attempt(dead_letter_id, reason)
+        await self._letters.record_attempt(dead_letter_id, reason)
 
     async def resolve(self, dead_letter_id: str, *, discarded: bool) -> None:
         if discarded:
-            await self._dead_letters.discard(dead_letter_id, self._clock())
+            await self._letters.discard(dead_letter_id, self._clock())
         else:
-            await self._dead_letters.remove(dead_letter_id)
+            await self._letters.remove(dead_letter_id)
 
     async def ready(self) -> None:
         async with self._database.operation():

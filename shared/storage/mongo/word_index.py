@@ -66,7 +66,7 @@ class WordIndex:
     def __init__(self, database: MongoDatabase, records: Collection) -> None:
         self._database, self._records = database, records
         self._markers = database.collection("word_indexes")
-        self._complete = False
+        self._is_known_complete = False
 
     async def prepare(self) -> None:
         """Note that the entries are complete if there are no records yet."""
@@ -116,8 +116,8 @@ class WordIndex:
             return await self._records.count_documents(condition, limit=limit, hint=WORDS)
 
     async def _is_complete(self) -> bool:
-        self._complete = self._complete or await self._marker() is not None
-        return self._complete
+        self._is_known_complete = self._is_known_complete or await self._marker() is not None
+        return self._is_known_complete
 
     async def _marker(self) -> Fields | None:
         async with self._database.operation():

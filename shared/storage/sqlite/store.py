@@ -77,7 +77,7 @@ class SqliteStateStore:
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         statements = [(self._statements.statement(write), write) for write in writes]
         outcomes = await self._database.write(
-            lambda db: [self._save(db, statement, write) for statement, write in statements]
+            lambda db: [self._save_record(db, statement, write) for statement, write in statements]
         )
         saved = [write for write, outcome in zip(writes, outcomes, strict=True) if outcome is SaveOutcome.SAVED]
         for write in saved:
@@ -86,7 +86,7 @@ class SqliteStateStore:
             self._notifier.notify()
         return outcomes
 
-    def _save(self, db: apsw.Connection, statement: Statement, write: Write) -> SaveOutcome:
+    def _save_record(self, db: apsw.Connection, statement: Statement, write: Write) -> SaveOutcome:
         try:
             db.execute(*statement)
         except apsw.ConstraintError as error:

@@ -147,7 +147,7 @@ async def test_a_store_of_an_older_version_is_migrated_to_another_and_is_equal(h
 async def test_other_tasks_run_while_records_are_folded_again(harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch):
     desk = await with_records_of_an_older_version(harness)
     in_a_row, most = 0, 0
-    fold = Rebuild._fold
+    fold = Rebuild._fold_record
 
     def counted(rebuild: Rebuild[Any], record: LogRecord) -> None:
         nonlocal in_a_row, most
@@ -161,7 +161,7 @@ async def test_other_tasks_run_while_records_are_folded_again(harness: RuntimeHa
             in_a_row = 0
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(Rebuild, "_fold", counted)
+    monkeypatch.setattr(Rebuild, "_fold_record", counted)
     monkeypatch.setattr("shared.runtime.rebuild.FOLDED_IN_A_ROW", 1)
     running = asyncio.create_task(others())
     await refold_outdated(desk.executor.runner, desk.store, desk.log)
