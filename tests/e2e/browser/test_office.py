@@ -13,7 +13,7 @@ from shared.web.views.formats import MONTHS
 from shared.work_units import WORK_UNITS
 from tests.support.browser.browser_sessions import BrowserSession, BrowserSessions, SiteUnderTest
 from tests.support.browser.user_actions import Head, Lead, Officer, Staff, field, put
-from tests.support.e2e.request_steps import request_in_status
+from tests.support.e2e.request_steps import STEPS, request_in_status
 from tests.support.e2e.server_session import TODAY
 
 both = pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
@@ -198,3 +198,47 @@ def test_open_work_of_a_lead_who_leaves_goes_to_a_successor(
 def reloaded(session: BrowserSession) -> Page:
     session.page.reload()
     return session.page
+
+
+def pick_requests(staff: Staff, numbers: list[str], action: str) -> None:
+    """Tick these requests in the open list and press a button for all of them."""
+    for number in numbers:
+        staff.row(number).get_by_role("checkbox").check()
+    staff.page.get_by_role("group", name="Untuk yang dipilih").get_by_role("button", name=action).click()
+
+
+@both
+def test_several_requests_are_claimed_appointed_and_given_to_another_lead(
+    site: SiteUnderTest, sessions: BrowserSessions, script: bool
+):
+    asked = [site.harness.submitted().wait_for_status("submitted") for _ in range(2)]
+    numbers = [one.number for one in asked]
+    officer, head = Officer(sessions("nurlaila", script=script)), Head(sessions("hasan", script=script))
+    officer.session.open("/verifikasi?sort=-number")
+    pick_requests(officer, numbers, "Ambil")
+    officer.expect_success("2 dari 2 berhasil.")
+    officer.page.get_by_role("link", name="Kembali ke daftar").click()
+    for one in asked:
+        assert STEPS["verification"](one).status_code == 200
+        one.wait_for_status("verified")
+
+    page = head.session.open("/penugasan?sort=-number")
+    pick_requests(head, numbers, "Tunjuk penanggung jawab")
+    head.press("Tunjuk penanggung jawab")
+    expect(page.get_by_role("alert").first).to_contain_text("Penanggung")
+    head.choose_lead("Dewi Andaian")
+    page.get_by_role("group", name="Kerumitan").get_by_text("Sedang").click()
+    head.press("Tunjuk penanggung jawab")
+    head.expect_success("2 dari 2 berhasil.")
+    for one in asked:
+        one.wait_for_status("assigned")
+
+    head.session.open("/penugasan?tab=running&sort=-number")
+    pick_requests(head, numbers, "Ganti penanggung jawab")
+    head.choose_lead("Yusuf Misal")
+    head.fill("Alasan", "Dewi Andaian bertugas di luar daerah.")
+    head.press("Ganti penanggung jawab")
+    head.expect_success("2 dari 2 berhasil.")
+    for one in asked:
+        shown = site.harness.call(site.session("hasan"), "GET", f"/api/assignment/requests/{one.id}").json()
+        assert shown["lead"] == "yusuf"
