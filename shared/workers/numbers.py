@@ -29,6 +29,11 @@ class WorkerNumbers:
         del key
         return 0.0
 
+    def other_with_greatest(self, key: str) -> int | None:
+        """The index of the other worker that has the greatest number for this key, None if none has one."""
+        del key
+        return None
+
 
 class SharedNumbers(WorkerNumbers):
     """The numbers of this worker, which others read, and those of the others.
@@ -58,10 +63,14 @@ class SharedNumbers(WorkerNumbers):
         self._values[entry + 1] = number
 
     def others_total(self, key: str) -> float:
-        return sum(self._numbers_of_others(key))
+        return sum(number for number, _ in self._numbers_of_others(key))
 
     def others_greatest(self, key: str) -> float:
-        return max(self._numbers_of_others(key), default=0.0)
+        return max((number for number, _ in self._numbers_of_others(key)), default=0.0)
+
+    def other_with_greatest(self, key: str) -> int | None:
+        number, worker = max(self._numbers_of_others(key), default=(0.0, -1))
+        return worker if number else None
 
     def clear(self, worker: int) -> None:
         """Remove the numbers of a worker that has ended."""
@@ -69,13 +78,14 @@ class SharedNumbers(WorkerNumbers):
         for entry in range(first, first + TABLE_BYTES // 8, 2):
             self._values[entry + 1] = 0.0
 
-    def _numbers_of_others(self, key: str) -> Iterator[float]:
+    def _numbers_of_others(self, key: str) -> Iterator[tuple[float, int]]:
+        """The number of each worker that has one, and the index of the worker."""
         hashed = self._hash(key)
         for other in self._others:
             first = self._first_entry(other, hashed)
             keys = self._keys[first : first + 2 * WAYS].tolist()[::2]
             if hashed in keys:
-                yield self._values[first + 2 * keys.index(hashed) + 1]
+                yield self._values[first + 2 * keys.index(hashed) + 1], other
 
     def _first_entry(self, worker: int, hashed: int) -> int:
         return worker * TABLE_BYTES // 8 + hashed % SETS * WAYS * 2

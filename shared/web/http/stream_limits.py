@@ -32,7 +32,7 @@ MAX_STREAMS_PER_ADDRESS = 60
 STREAMS_FULL_DETAIL = "Kabar langsung sedang penuh. Halaman tetap dapat dimuat ulang."
 RETRY_SECONDS = 30
 DISPLACE_TOPIC = "displaced stream"
-"""Asks the other workers to end the oldest stream of an owner, whose key is the text."""
+"""Asks a worker to end the oldest stream of an owner; the text is the index of the worker and the key of the owner."""
 _ALL, _PUBLIC = "streams", "public streams"
 
 
@@ -60,7 +60,7 @@ class StreamRegistry:
         self.max_streams, self.closing, self._workers = max_streams, asyncio.Event(), workers
         self._open: dict[OpenStream, None] = {}
         self._counts: Counter[str] = Counter()
-        workers.messages.subscribe(DISPLACE_TOPIC, self._displace_oldest)
+        workers.messages.subscribe(DISPLACE_TOPIC, self._receive_displacement)
 
     @property
     def open_count(self) -> int:
@@ -78,7 +78,9 @@ class StreamRegistry:
         if self._total(_owner_key(owner)) >= MAX_STREAMS_PER_OWNER:
             STREAMS_OVER_LIMIT.labels("owner").inc()
             if not self._displace_oldest(owner.key):
-                self._workers.messages.send(DISPLACE_TOPIC, owner.key)
+                # The message reaches all workers, and only one stream must end.
+                worker = self._workers.held.other_with_greatest(_owner_key(owner))
+                self._workers.messages.send(DISPLACE_TOPIC, f"{worker} {owner.key}")
         self._require_room(owner)
         opened = OpenStream(owner)
         self._open[opened] = None
@@ -98,6 +100,11 @@ class StreamRegistry:
         oldest.displaced.set()
         self.release(oldest)
         return True
+
+    def _receive_displacement(self, text: str) -> None:
+        worker, _, owner_key = text.partition(" ")
+        if worker == str(self._workers.index):
+            self._displace_oldest(owner_key)
 
     def _count(self, owner: StreamOwner, change: int) -> None:
         keys = (_ALL, _owner_key(owner), *(() if owner.staff else (_PUBLIC, _network_key(owner))))

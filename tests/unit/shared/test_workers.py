@@ -55,6 +55,8 @@ def test_a_worker_reads_the_numbers_of_the_others(group: list[WorkerGroup]):
     second.set("a", 5)
     assert [worker.others_total("a") for worker in (first, second, third)] == [5, 3, 8]
     assert [worker.others_greatest("a") for worker in (first, second, third)] == [5, 3, 5]
+    assert [worker.other_with_greatest("a") for worker in (first, second, third)] == [1, 0, 1]
+    assert third.other_with_greatest("b") is None
     assert third.others_total("b") == third.others_greatest("b") == 0
     assert group[2].times.others_total("a") == 0
     assert isinstance(third, numbers.SharedNumbers)
@@ -178,6 +180,28 @@ async def test_workers_share_the_limits_of_streams(group: list[WorkerGroup]):
     with pytest.raises(Problem) as refused:
         first.acquire(StreamOwner("request 60", "10.0.0.1"))
     assert refused.value.status_code == 429
+
+
+def mark_received(event: asyncio.Event, _: str) -> None:
+    event.set()
+
+
+async def test_one_stream_of_an_owner_ends_for_another(group: list[WorkerGroup]):
+    registries = [StreamRegistry(workers=worker) for worker in group]
+    received = [asyncio.Event() for _ in group]
+    for worker in group:
+        worker.messages.subscribe("end", partial(mark_received, received[worker.index]))
+        worker.messages.start()
+    owner = StreamOwner("session", staff=True)
+    opened = [registries[index].acquire(owner) for index in (1, 2, 2, 1, 2, 1, 2, 2)]
+    registries[0].acquire(owner)
+    group[0].messages.send("end")
+    async with asyncio.timeout(10):
+        for event in received[1:]:
+            await event.wait()
+    for worker in group:
+        worker.messages.stop()
+    assert [stream.displaced.is_set() for stream in opened] == [False, True, *[False] * 6]
 
 
 async def test_workers_share_the_budget_of_uploads(group: list[WorkerGroup]):
