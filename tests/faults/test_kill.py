@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import os
 import random
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +16,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from shared.calendar import today
@@ -27,7 +24,7 @@ from shared.settings import Settings
 from simpul.client import ApiError, RetryPolicy, SimpulClient, open_client
 from simpul.client_types import SubmissionResult
 from tests.support.e2e.server_process import PASSWORD, STAFF, ServerProcess
-from tests.support.e2e.server_session import create_signed_in_staff, wait_until
+from tests.support.e2e.server_session import create_signed_in_staff, submit_while_stopping, wait_until
 from tests.support.e2e.workers import WORKERS, wait_for_workers, worker_pids
 from tests.support.sample_submission import ALL_OK, FORM, LETTER, PAPERS
 
@@ -35,7 +32,6 @@ pytestmark = pytest.mark.slow
 
 KILLS = 20
 APPLICANTS = 4
-PAPERS_PART = [("requirements", paper) for paper in PAPERS]
 ORDER = ("submitted", "verified", "assigned", "in_progress")
 TIMEOUT_SECONDS = RetryPolicy(timeout_seconds=60, max_delay_seconds=0.5)
 
@@ -165,9 +161,9 @@ async def test_nothing_acknowledged_is_missing_after_kills_of_workers_and_of_the
             await settled(staff["hasan"], crowd)
             await assert_everything_stored(crowd, anybody)
             await asyncio.to_thread(wait_until_verified, server)
-            answer = await asyncio.to_thread(submit_while_stopping, server)
+            assert server.process is not None
+            answer = await asyncio.to_thread(submit_while_stopping, server, server.process.terminate)
         assert answer.startswith(b"HTTP/1.1 201")
-        assert server.process is not None
         assert server.process.wait(40) == 0
     finally:
         server.stop()
@@ -180,30 +176,6 @@ async def test_nothing_acknowledged_is_missing_after_kills_of_workers_and_of_the
 def wait_until_verified(server: ServerProcess) -> None:
     """Wait until all services have folded the log, also what was submitted last."""
     wait_until(lambda: server.simpul("events", "verify").returncode == 0, timeout=120.0)
-
-
-def submit_while_stopping(server: ServerProcess) -> bytes:
-    """Begin a form, ask the server to stop, send the rest once it has closed its port, and return the response."""
-    form = httpx.Request(
-        "POST", f"{server.url}/api/requests", data=dict(FORM), files=[("letter", LETTER), *PAPERS_PART]
-    )
-    body = form.read()
-    headers = {**form.headers, "expect": "100-continue"}
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
-        connection.sendall(f"POST /api/requests HTTP/1.1\r\n{head}\r\n".encode())
-        assert connection.recv(65536).startswith(b"HTTP/1.1 100")
-        assert server.process is not None
-        server.process.terminate()
-        wait_until(lambda: not is_listening(server.port))
-        connection.sendall(body)
-        return connection.recv(65536)
-
-
-def is_listening(port: int) -> bool:
-    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=60):
-        return True
-    return False
 
 
 async def settled(head: SimpulClient, crowd: SimulatedStaff) -> None:

@@ -8,7 +8,7 @@ import importlib.util
 import socket
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,6 +18,9 @@ from shared.settings import Settings
 from shared.web.http.client_address import parse_proxies
 from shared.web.http.connections import ConnectionRegistry, descriptor_limit, raise_descriptor_limit
 from shared.web.http.protocol import TimeLimitedHttpProtocol
+
+if TYPE_CHECKING:
+    from shared.backends.platform import Platform
 
 GRACEFUL_SHUTDOWN_SECONDS = 20
 """How long requests in progress may take to finish after the first signal."""
@@ -35,15 +38,23 @@ _ADDRESS_UNAVAILABLE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 class SimpulServer(uvicorn.Server):
     """A server that ends live streams and stops being ready before it shuts down."""
 
+    is_worker = False
+    """Whether a supervisor ends this process at once if it has to."""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)  # uvicorn's `backlog` option sets both the queue and the accepted batch
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Shut down gracefully on the first signal; exit at once on the second, or before startup has finished."""
-        if self.should_exit or not self.started:
+        """Shut down gracefully on the first signal; exit at once on the second, or before startup has finished.
+
+        A worker ignores the second: a service manager signals all processes, and the supervisor its workers.
+        """
+        if not self.started or (self.should_exit and not self.is_worker):
             interrupts.exit_now(128 + sig)
+        if self.should_exit:
+            return
         interrupts.exit_after(SHUTDOWN_DEADLINE_SECONDS, 128 + sig)
         super().handle_exit(sig, frame)
 
@@ -56,9 +67,10 @@ class SimpulServer(uvicorn.Server):
 
 def create_server(app: FastAPI, **options: Any) -> SimpulServer:
     """Create a server for the application; `options` override our defaults for `uvicorn.Config`."""
+    platform: Platform | None = getattr(app.state, "platform", None)
     defaults: dict[str, Any] = {
         "loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
-        "http": partial(TimeLimitedHttpProtocol, connections=_connection_registry(app)),
+        "http": partial(TimeLimitedHttpProtocol, connections=_connection_registry(platform)),
         "backlog": ACCEPT_BATCH_SIZE,
         "ws": "none",
         "lifespan": "on",
@@ -69,11 +81,12 @@ def create_server(app: FastAPI, **options: Any) -> SimpulServer:
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "timeout_graceful_shutdown": GRACEFUL_SHUTDOWN_SECONDS,
     }
-    return SimpulServer(uvicorn.Config(app, **{**defaults, **options}))
+    server = SimpulServer(uvicorn.Config(app, **{**defaults, **options}))
+    server.is_worker = platform is not None and platform.workers.size > 1
+    return server
 
 
-def _connection_registry(app: FastAPI) -> ConnectionRegistry:
-    platform = getattr(app.state, "platform", None)
+def _connection_registry(platform: Platform | None) -> ConnectionRegistry:
     settings = platform.settings if platform else Settings()
     return ConnectionRegistry(
         settings.connections_per_address,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -21,8 +24,10 @@ from tests.support.e2e.server_session import (
     FILES,
     FORM,
     ServerHarness,
+    is_listening,
     running_server,
     session_token,
+    submit_while_stopping,
     wait_until,
 )
 from tests.support.e2e.workers import connected_to, wait_for_workers
@@ -155,3 +160,27 @@ def test_metrics_are_those_of_all_workers(both: Setting):
     assert 'command="VerifyRequest"' in commands(both.first)
     assert 'command="AssignLead"' in commands(both.first)
     assert "simpul_connections " in call(both.first, "admin", "GET", "/metrics").text
+
+
+def test_a_signal_to_every_process_lets_requests_finish(both: Setting):
+    server = both.harness.server
+    workers = wait_for_workers(server)
+    supervisor = server.process
+    assert supervisor is not None
+
+    def signal_workers() -> None:
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def stop() -> None:
+        signal_workers()
+        supervisor.terminate()
+        wait_until(lambda: not is_listening(server.port))
+        signal_workers()
+
+    answer = submit_while_stopping(server, stop)
+    assert answer.startswith(b"HTTP/1.1 201"), answer
+    assert supervisor.wait(40) == 0
+    request_id = json.loads(answer.partition(b"\r\n\r\n")[2])["id"]
+    assert "RequestSubmitted" in server.simpul("events", "show", request_id).stdout

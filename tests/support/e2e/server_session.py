@@ -214,6 +214,27 @@ def wait_until(holds: Callable[[], bool], timeout: float = TIMEOUT_SECONDS) -> N
         time.sleep(0.02)
 
 
+def submit_while_stopping(server: ServerProcess, stop: Callable[[], object]) -> bytes:
+    """Begin a form, stop the server, send the rest once it has closed its port, and return the response."""
+    form = httpx.Request("POST", f"{server.url}/api/requests", data=dict(FORM), files=list(FILES))
+    body = form.read()
+    headers = {**form.headers, "expect": "100-continue"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(f"POST /api/requests HTTP/1.1\r\n{head}\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100")
+        stop()
+        wait_until(lambda: not is_listening(server.port))
+        connection.sendall(body)
+        return read_until_closed(connection)
+
+
+def is_listening(port: int) -> bool:
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=60):
+        return True
+    return False
+
+
 def read_until_closed(connection: socket.socket) -> bytes:
     """Return everything until the other side closes the connection or is silent."""
     came = b""
