@@ -37,7 +37,6 @@ RESTART_BACKOFF = Backoff(0.2, 15.0)
 STABLE_SECONDS = 60.0
 """A worker that ran for as long is replaced without a delay."""
 KILL_AFTER_SECONDS = SHUTDOWN_DEADLINE_SECONDS + 5.0
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class WorkersFailed(Exception):
@@ -77,7 +76,7 @@ class Supervisor:
     async def run(self) -> None:
         """Run the workers until a signal arrives. Raises WorkersFailed."""
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
+        for number in _stop_signals():
             loop.add_signal_handler(number, self._stop, number)
         workers = [asyncio.create_task(self._run_worker(index)) for index in range(self._size)]
         stopping = asyncio.create_task(self._stopping.wait())
@@ -162,3 +161,11 @@ class Supervisor:
             locks=self._locks,
             metrics=str(self._metrics),
         )
+
+
+def _stop_signals() -> list[signal.Signals]:
+    """The signals that stop the workers; not the end of the terminal if it is ignored, as `nohup` does."""
+    stop_signals = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        stop_signals.append(signal.SIGHUP)
+    return stop_signals

@@ -50,11 +50,22 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
     folder, rate = tmp_path_factory.mktemp("workers"), str(PER_MINUTE)
     with (
         smtp_server() as (inbox, smtp),
+        ignored_hangup(),
         running_server(folder, SIMPUL_SMTP=smtp, SIMPUL_PUBLIC_RATE=rate, SIMPUL_WORKERS="2") as harness,
     ):
         one, other = wait_for_workers(harness.server)
         with connected_to(harness.server, one) as first, connected_to(harness.server, other) as second:
             yield Setting(harness, inbox, first, second)
+
+
+@contextlib.contextmanager
+def ignored_hangup() -> Iterator[None]:
+    """Start processes as `nohup` does."""
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, handler)
 
 
 def call(client: httpx.Client, who: str, method: str, path: str, **options: Any) -> httpx.Response:
@@ -160,6 +171,18 @@ def test_metrics_are_those_of_all_workers(both: Setting):
     assert 'command="VerifyRequest"' in commands(both.first)
     assert 'command="AssignLead"' in commands(both.first)
     assert "simpul_connections " in call(both.first, "admin", "GET", "/metrics").text
+
+
+def test_a_hangup_stays_ignored(both: Setting):
+    server = both.harness.server
+    pids = wait_for_workers(server)
+    assert server.process is not None
+    for pid in (server.process.pid, *pids):
+        status = Path(f"/proc/{pid}/status").read_text()
+        ignored = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
+        assert int(ignored, 16) >> (signal.SIGHUP - 1) & 1
+        os.kill(pid, signal.SIGHUP)
+    assert wait_for_workers(server) == pids
 
 
 def test_a_signal_to_every_process_lets_requests_finish(both: Setting):
