@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ from simpul.cli.console import console
 from simpul.cli.context import current_settings, data_folder_lock, run
 from simpul.cli.errors import Failed
 from simpul.registry import BUILDERS
+
+logger = logging.getLogger(__name__)
 
 NOT_STARTED = "Simpul did not start; the lines above say why."
 WORKERS_DISTRIBUTED = (
@@ -88,7 +91,9 @@ def _serve_in_workers(settings: Settings, size: int, sockets: list[socket.socket
     configure_logging(settings.log_level, service="simpul")
     try:
         run_workers(size, sockets, locks)
-    except WorkersFailed:
+    except WorkersFailed as failure:
+        if failure.__cause__ is not None:
+            logger.error("a worker could not be started: %s", failure.__cause__)
         return False
     return True
 

@@ -6,14 +6,11 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from prometheus_client import multiprocess
 
@@ -27,6 +24,7 @@ from shared.workers.group import (
     create_shared_memory,
     map_shared_memory,
 )
+from shared.workers.metrics_folder import MetricsFolder
 from shared.workers.numbers import SharedNumbers
 
 logger = logging.getLogger(__name__)
@@ -45,25 +43,16 @@ class WorkersFailed(Exception):
 
 def run_workers(size: int, sockets: Sequence[socket.socket], locks: Sequence[int]) -> None:
     """Run workers until a signal stops them. Raises WorkersFailed."""
-    with _metrics_folder() as metrics:
+    with MetricsFolder() as metrics:
         asyncio.run(Supervisor(size, sockets, locks, metrics).run())
-
-
-@contextlib.contextmanager
-def _metrics_folder() -> Iterator[Path]:
-    """A folder for counters in memory: a disk may be full when they are first written."""
-    in_memory = Path("/dev/shm")  # noqa: S108 - the folder in it has a random name and belongs to this user alone
-    folder = tempfile.mkdtemp(prefix="simpul-metrics-", dir=in_memory if os.access(in_memory, os.W_OK) else None)
-    try:
-        yield Path(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Supervisor:
     """Starts the workers and waits for them. If it is killed, they end at once, since the pipe that they watch closes."""
 
-    def __init__(self, size: int, sockets: Sequence[socket.socket], locks: Sequence[int], metrics: Path) -> None:
+    def __init__(
+        self, size: int, sockets: Sequence[socket.socket], locks: Sequence[int], metrics: MetricsFolder
+    ) -> None:
         self._size, self._sockets, self._locks, self._metrics = size, sockets, locks, metrics
         self._pipes = [os.pipe() for _ in range(size)]
         self._watched_end, self._own_end = os.pipe()
@@ -89,14 +78,14 @@ class Supervisor:
             stopping.cancel()
             for process in self._processes.values():
                 process.kill()
-        for worker in workers:
-            if worker.done() and worker.exception() is not None:
-                raise WorkersFailed from worker.exception()
+        errors = [error for worker in workers if worker.done() and (error := worker.exception()) is not None]
+        if errors:
+            raise errors[0]
 
     def _stop(self, number: int) -> None:
         """Stop gracefully on the first signal, and at once on the second; the workers then end with this process."""
         if self._stopping.is_set():
-            shutil.rmtree(self._metrics, ignore_errors=True)
+            self._metrics.remove()
             interrupts.exit_now(128 + number)
         self._stopping.set()
 
@@ -113,20 +102,34 @@ class Supervisor:
         failures, is_first = 0, True
         while not self._stopping.is_set():
             started_at = time.monotonic()
-            status = await self._run_process(index)
+            outcome = await self._run_once(index, is_first=is_first)
             if self._stopping.is_set():
                 return
-            if is_first and status == STARTUP_FAILED:
-                raise WorkersFailed
             is_first = False
             failures = 0 if time.monotonic() - started_at > STABLE_SECONDS else failures + 1
             delay = RESTART_BACKOFF.delay(failures) if failures else 0.0
-            logger.error("worker %d ended with status %s and is started again in %.1f s", index + 1, status, delay)
+            logger.error("worker %d %s and is started again in %.1f s", index + 1, outcome, delay)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
+    async def _run_once(self, index: int, *, is_first: bool) -> str:
+        """Run a worker until it ends; return what became of it. Raises WorkersFailed if the first one cannot start."""
+        try:
+            status = await self._run_process(index)
+        except OSError as error:
+            if is_first:
+                raise WorkersFailed from error
+            return f"could not be started ({error})"
+        if is_first and status == STARTUP_FAILED and not self._stopping.is_set():
+            raise WorkersFailed
+        return f"ended with status {status}"
+
     async def _run_process(self, index: int) -> int:
-        """Run a worker process until it ends; return its exit status, negative for the number of a signal."""
+        """Run a worker process until it ends; return its exit status, negative for the number of a signal.
+
+        Raises: OSError if it cannot be started.
+        """
+        self._metrics.ensure_exists()
         place = self._place(index)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "simpul.worker"),
@@ -134,7 +137,7 @@ class Supervisor:
             # Ctrl-C in a terminal reaches this process alone, which passes it on once.
             start_new_session=True,
             stdin=asyncio.subprocess.PIPE,
-            env={**os.environ, METRICS_FOLDER_VARIABLE: str(self._metrics)},
+            env={**os.environ, METRICS_FOLDER_VARIABLE: str(self._metrics.path)},
         )
         self._processes[index] = process
         try:
@@ -146,7 +149,7 @@ class Supervisor:
         finally:
             del self._processes[index]
             self._held.clear(index)
-            multiprocess.mark_process_dead(process.pid, str(self._metrics))  # type: ignore[no-untyped-call]
+            multiprocess.mark_process_dead(process.pid, str(self._metrics.path))  # type: ignore[no-untyped-call]
 
     def _place(self, index: int) -> WorkerPlace:
         return WorkerPlace(
@@ -159,7 +162,7 @@ class Supervisor:
             seed=self._seed,
             supervisor=self._watched_end,
             locks=self._locks,
-            metrics=str(self._metrics),
+            metrics=str(self._metrics.path),
         )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
+import shutil
 import signal
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -171,6 +174,38 @@ def test_metrics_are_those_of_all_workers(both: Setting):
     assert 'command="VerifyRequest"' in commands(both.first)
     assert 'command="AssignLead"' in commands(both.first)
     assert "simpul_connections " in call(both.first, "admin", "GET", "/metrics").text
+
+
+def test_a_worker_is_started_until_that_succeeds(both: Setting):
+    server = both.harness.server
+    killed, other = wait_for_workers(server)
+    assert server.process is not None
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))  # no pipe to the next worker
+    try:
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: "Too many open files" in (server.data.parent / "data.log").read_text())
+        assert httpx.get(f"{server.url}/health/live").status_code == 200
+    finally:
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
+    assert other in wait_for_workers(server, but_not=killed)
+
+
+def test_a_worker_is_replaced_after_the_metrics_folder_was_removed(both: Setting):
+    server = both.harness.server
+    killed, other = wait_for_workers(server)
+    folder = metrics_folder(killed)
+    shutil.rmtree(folder)
+    os.kill(killed, signal.SIGKILL)
+    pids = wait_for_workers(server, but_not=killed)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    with connected_to(server, next(pid for pid in pids if pid != other)) as client:
+        assert "simpul_connections " in call(client, "admin", "GET", "/metrics").text
+
+
+def metrics_folder(pid: int) -> Path:
+    variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return Path(next(each.partition("=")[2] for each in variables if each.startswith("PROMETHEUS_MULTIPROC_DIR=")))
 
 
 def test_a_hangup_stays_ignored(both: Setting):

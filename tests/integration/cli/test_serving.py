@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -153,5 +154,28 @@ def test_workers_that_cannot_start_end_the_command(command_line: CommandLine):
     completed = command_line.simpul("up", "--workers", "2", port=str(free_port()), metrics_token_file="absent")
     assert completed.returncode == 1
     assert "SIMPUL_METRICS_TOKEN_FILE" in completed.stderr
+    assert completed.stderr.endswith("Simpul did not start; the lines above say why.\n")
+    assert "Traceback" not in completed.stderr
+
+
+WITHOUT_INTERPRETER = """
+import sys
+sys.executable = "/nowhere/python"
+from simpul.__main__ import main
+main()
+"""
+
+
+def test_a_worker_that_cannot_be_started_first_ends_the_command_with_the_cause(command_line: CommandLine):
+    completed = subprocess.run(
+        [sys.executable, "-c", WITHOUT_INTERPRETER, "up", "--workers", "2"],
+        cwd=command_line.folder,
+        env=command_line.environment({"SIMPUL_PORT": str(free_port())}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 1
+    assert "/nowhere/python" in completed.stderr
     assert completed.stderr.endswith("Simpul did not start; the lines above say why.\n")
     assert "Traceback" not in completed.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from shared.web.http.stream_limits import StreamOwner, StreamRegistry
 from shared.web.http.upload_budget import UploadBudget
 from shared.workers import numbers
 from shared.workers.group import WorkerGroup, WorkerPlace, create_shared_memory
+from shared.workers.metrics_folder import MetricsFolder
 
 
 @pytest.fixture
@@ -62,6 +64,21 @@ def test_a_worker_reads_the_numbers_of_the_others(group: list[WorkerGroup]):
     assert isinstance(third, numbers.SharedNumbers)
     third.clear(1)
     assert third.others_total("a") == 3
+
+
+def test_the_metrics_folder_of_a_killed_supervisor_is_removed(tmp_path: Path):
+    abandoned, foreign = tmp_path / "simpul-workers-1", tmp_path / "others"
+    for folder in (abandoned, foreign):
+        folder.mkdir()
+        (folder / "counter_1.db").touch()
+    with MetricsFolder(tmp_path) as first:
+        first.ensure_exists()
+        shutil.rmtree(first.path)
+        first.ensure_exists()
+        with MetricsFolder(tmp_path) as second:
+            second.ensure_exists()
+            assert sorted(tmp_path.iterdir()) == sorted([foreign, first.path, second.path])
+    assert list(tmp_path.iterdir()) == [foreign]
 
 
 def test_a_full_set_loses_its_smallest_number(group: list[WorkerGroup], monkeypatch: pytest.MonkeyPatch):
