@@ -82,7 +82,7 @@ async def export_list(
     day, rules = assignment.today(), assignment.rules
     requests = requests_query(**readable_filters(query, reader, day)) if may_list(query.lead, reader) else None
     return await export_requests(
-        kind, assignment.executor, requests, lambda loaded: present_summary(loaded, day, rules)
+        kind, reader.username, assignment.executor, requests, lambda loaded: present_summary(loaded, day, rules)
     )
 
 

@@ -38,7 +38,7 @@ async def list_messages(
 @router.get("/requests.{kind}", response_class=Response, responses=EXPORT_RESPONSES)
 @router.get("/messages.{kind}", response_class=Response, include_in_schema=False)  # its name in earlier versions
 async def export_messages(
-    kind: ExportKind, query: Annotated[MessageQuery, Query()], _admin: Admin, notification: Notification
+    kind: ExportKind, query: Annotated[MessageQuery, Query()], admin: Admin, notification: Notification
 ) -> Response:
     """Download the whole list of emails as CSV or XLSX; recipients are masked."""
 
@@ -53,7 +53,7 @@ async def export_messages(
                 return
             part = part.model_copy(update={"after": after})
 
-    return await export(kind, "surel", EXPORTED, rows())
+    return await export(kind, admin.username, "surel", EXPORTED, rows())
 
 
 @router.post("/messages/{message_id}/resend", response_model=CommandResponse)

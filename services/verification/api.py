@@ -65,13 +65,13 @@ async def list_requests(
 
 @router.get("/requests.{kind}", response_class=Response, responses=EXPORT_RESPONSES)
 async def export_list(
-    kind: ExportKind, query: Annotated[QueueQuery, Query()], _officer: Officer, verification: Verification
+    kind: ExportKind, query: Annotated[QueueQuery, Query()], officer: Officer, verification: Verification
 ) -> Response:
     """Download the whole list as CSV or XLSX."""
     day, rules = verification.today(), verification.rules
     requests = requests_query(**query.filters(day))
     return await export_requests(
-        kind, verification.executor, requests, lambda loaded: present_summary(loaded, day, rules)
+        kind, officer.username, verification.executor, requests, lambda loaded: present_summary(loaded, day, rules)
     )
 
 

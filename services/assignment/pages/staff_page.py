@@ -84,8 +84,10 @@ class StaffPage:
     async def export(self, kind: ExportKind, requests: RecordQuery) -> Response:
         """Return a whole list as a file."""
         day, rules = self.assignment.today(), self.assignment.rules
-        executor = self.assignment.executor
-        return await export_requests(kind, executor, requests, lambda loaded: present_summary(loaded, day, rules))
+        executor, username = self.assignment.executor, self.principal.username
+        return await export_requests(
+            kind, username, executor, requests, lambda loaded: present_summary(loaded, day, rules)
+        )
 
     async def views(self, name: ListName, links: ListLinks) -> ViewChips:
         """Return the saved views of a list."""

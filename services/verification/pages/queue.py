@@ -104,12 +104,16 @@ async def show_queue(
 
 @router.get(f"/{EXPORT_NAME}.{{kind}}")
 async def export_queue(
-    kind: ExportKind, query: Annotated[QueuePageQuery, Query()], _officer: Officer, verification: Verification
+    kind: ExportKind, query: Annotated[QueuePageQuery, Query()], officer: Officer, verification: Verification
 ) -> Response:
     """Download the whole list that the page shows."""
     day, rules = verification.today(), verification.rules
     return await export_requests(
-        kind, verification.executor, list_query(query, day), lambda loaded: present_summary(loaded, day, rules)
+        kind,
+        officer.username,
+        verification.executor,
+        list_query(query, day),
+        lambda loaded: present_summary(loaded, day, rules),
     )
 
 

@@ -36,6 +36,8 @@ State = TypeVar("State")
 PAGE_SIZE = 200
 MAX_CONCURRENT_EXPORTS = 8
 """Lists that a process writes at a time; each of them reads the store as fast as its client takes the file."""
+MAX_EXPORTS_OF_A_PERSON = 2
+"""Lists that one account downloads at a time from a process, because a slow client holds one for as long as it reads."""
 RETRY_SECONDS = 30
 CHUNK_BYTES = 64 * 1024
 SHEET_ROWS = 1_000_000
@@ -44,7 +46,10 @@ MEDIA_TYPES: Mapping[ExportKind, str] = {
     "csv": "text/csv",
     "xlsx": XLSX,
 }
-EXPORT_RESPONSES: dict[int | str, JsonObject] = {200: response_content("*/*", BINARY_SCHEMA, "Daftar sebagai berkas")}
+EXPORT_RESPONSES: dict[int | str, JsonObject] = {
+    200: response_content("*/*", BINARY_SCHEMA, "Daftar sebagai berkas"),
+    429: {"description": "Terlalu banyak daftar diunduh sekaligus"},
+}
 """Responses of a route that answers with `export`."""
 WORKBOOK_OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -77,13 +82,14 @@ def neutralize(value: object) -> object:
 
 async def export_requests(
     kind: ExportKind,
+    username: str,
     executor: Executor[State],
     query: RecordQuery | None,
     to_item: Callable[[Loaded[State]], Mapping[str, Any]],
 ) -> ExportResponse:
     """Return a whole list of requests as a file, an empty one without a query; cursors and limit of the query are ignored."""
     rows = _request_rows(executor, query, to_item)
-    return await export(kind, "permohonan", [_texts[name] for name in REQUEST_FIELDS], rows)
+    return await export(kind, username, "permohonan", [_texts[name] for name in REQUEST_FIELDS], rows)
 
 
 async def _request_rows(
@@ -97,16 +103,21 @@ async def _request_rows(
 
 
 class _RunningExport:
-    """An export that counts until its response has been sent, or nobody holds it any more."""
+    """An export of an account that counts until its response has been sent, or nobody holds it any more."""
+
+    def __init__(self, username: str) -> None:
+        self.username = username
 
 
 _running: WeakSet[_RunningExport] = WeakSet()
 
 
-def _start_export() -> _RunningExport:
+def _start_export(username: str) -> _RunningExport:
+    if sum(running.username == username for running in _running) >= MAX_EXPORTS_OF_A_PERSON:
+        raise Problem(429, _texts.too_many_own, headers={"Retry-After": str(RETRY_SECONDS)})
     if len(_running) >= MAX_CONCURRENT_EXPORTS:
         raise Problem(503, _texts.too_many, headers={"Retry-After": str(RETRY_SECONDS)})
-    running = _RunningExport()
+    running = _RunningExport(username)
     _running.add(running)
     return running
 
@@ -126,9 +137,12 @@ class ExportResponse(StreamingResponse):
             _running.discard(self._running_export)
 
 
-async def export(kind: ExportKind, name: str, heads: Row, rows: AsyncIterator[Row]) -> ExportResponse:
-    """Return rows as a file to download. Raises Problem 503 while too many others are written, or without room for it."""
-    running = _start_export()
+async def export(kind: ExportKind, username: str, name: str, heads: Row, rows: AsyncIterator[Row]) -> ExportResponse:
+    """Return rows as a file that this account downloads.
+
+    Raises Problem 429 while the account downloads others, 503 while too many are written, or without room for it.
+    """
+    running = _start_export(username)
     try:
         content = _csv(heads, rows) if kind == "csv" else _read_and_close(await _write_workbook(heads, rows))
     except BaseException:

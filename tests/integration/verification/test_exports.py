@@ -23,6 +23,16 @@ from tests.support.services.staff_harness import StaffHarness, staff_harness
 NAMES = {"main": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 
 
+class PausedReads:
+    def __init__(self) -> None:
+        self.started, self.resume = 0, asyncio.Event()
+
+    async def wait_until_started(self, count: int) -> None:
+        async with asyncio.timeout(30):
+            while self.started < count:  # noqa: ASYNC110 - few turns of the event loop
+                await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
     async with staff_harness(tmp_path) as opened:
@@ -117,30 +127,57 @@ async def test_a_workbook_that_breaks_off_leaves_no_temporary_files(
     assert list(temporary.iterdir()) == []
 
 
-async def test_a_process_writes_a_few_lists_at_a_time(harness: StaffHarness, monkeypatch: pytest.MonkeyPatch):
-    await submit(harness, 1)
-    monkeypatch.setattr("shared.web.api.exports.MAX_CONCURRENT_EXPORTS", 2)
-    find, started, all_started, resume = Executor.find, 0, asyncio.Event(), asyncio.Event()
+@pytest.fixture
+def paused(monkeypatch: pytest.MonkeyPatch) -> PausedReads:
+    """Reads of lists that wait until they are resumed."""
+    reads, find = PausedReads(), Executor.find
 
     async def wait(executor: Executor[Any], query: RecordQuery) -> Any:
-        nonlocal started
-        started += 1
-        if started == 2:
-            all_started.set()
-        await resume.wait()
+        reads.started += 1
+        await reads.resume.wait()
         return await find(executor, query)
 
     monkeypatch.setattr(Executor, "find", wait)
+    return reads
+
+
+async def test_a_process_writes_a_few_lists_at_a_time(
+    harness: StaffHarness, monkeypatch: pytest.MonkeyPatch, paused: PausedReads
+):
+    await submit(harness, 1)
+    monkeypatch.setattr("shared.web.api.exports.MAX_CONCURRENT_EXPORTS", 2)
     paths = [f"/api/verification/requests.{kind}" for kind in ("csv", "xlsx")]
     running = [asyncio.create_task(harness.get("nurlaila", path)) for path in paths]
-    async with asyncio.timeout(30):
-        await all_started.wait()
-    refused = await harness.get("nurlaila", paths[0])
+    await paused.wait_until_started(2)
+    refused = await harness.get("samsul", paths[0])
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
     assert refused.json()["detail"] == "Sedang banyak daftar yang disusun. Coba unduh lagi setengah menit lagi."
-    resume.set()
+    paused.resume.set()
     assert [(await answer).status_code for answer in running] == [200, 200]
-    assert (await harness.get("nurlaila", paths[1])).status_code == 200
+    assert (await harness.get("samsul", paths[1])).status_code == 200
+
+
+async def test_a_person_downloads_two_lists_at_a_time_and_leaves_room_for_others(
+    harness: StaffHarness, paused: PausedReads
+):
+    await submit(harness, 1)
+    path = "/api/verification/requests.csv"
+    running = [asyncio.create_task(harness.get("nurlaila", path)) for _ in range(2)]
+    await paused.wait_until_started(2)
+    async with asyncio.timeout(30):
+        refused = await harness.get("nurlaila", path)
+        page = await harness.call("nurlaila", "GET", "/verifikasi/daftar.csv", cookies={"simpul": "token of nurlaila"})
+    for each in (refused, page):
+        assert (each.status_code, each.headers["retry-after"]) == (429, "30")
+    assert refused.json()["detail"] == ("Dua daftar Anda masih diunduh. Coba unduh lagi setelah salah satunya selesai.")
+    running += [
+        asyncio.create_task(harness.get(who, each))
+        for who, each in (("samsul", path), ("hasan", "/api/assignment/requests.csv"))
+    ]
+    await paused.wait_until_started(4)
+    paused.resume.set()
+    assert [(await answer).status_code for answer in running] == [200] * 4
+    assert (await harness.get("nurlaila", path)).status_code == 200
 
 
 async def test_a_page_offers_its_list_as_a_file(harness: StaffHarness):
