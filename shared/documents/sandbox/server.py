@@ -184,10 +184,8 @@ class Server:
             self._on_answer(child, child.control)
 
     def _on_answer(self, child: _Child, control: socket.socket) -> None:
-        answer = b""
-        with suppress(OSError):
-            answer = control.recv(2)
-        if len(answer) != 2 or child.status_connection is None:
+        answer = _receive_answer(control)
+        if answer is None or child.status_connection is None:
             # It has ended, or answers without a job.
             self._unregister(control)
             _kill(child.pid)
@@ -224,7 +222,9 @@ class Server:
             _kill(pid)  # what it started
             if child.limits.file_bytes:
                 remove_remains(pid)
-            self._end_job(child, _outcome(status, child))
+            # It may have answered and ended after the poll that led here.
+            answer = _receive_answer(child.control) if child.control and child.status_connection else None
+            self._end_job(child, answer[0] if answer else _outcome(status, child))
             self._retire(child)
 
     def _kill_overdue(self) -> None:
@@ -233,6 +233,14 @@ class Server:
             if child.deadline <= now:
                 child.deadline, child.timed_out = inf, True
                 _kill(pid)
+
+
+def _receive_answer(control: socket.socket) -> tuple[int, bool] | None:
+    """Return the status of a job and whether the child is spent, None if it has not answered."""
+    answer = b""
+    with suppress(OSError):
+        answer = control.recv(2)
+    return (answer[0], bool(answer[1])) if len(answer) == 2 else None
 
 
 def _outcome(status: int, child: _Child) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from shared.documents.sandbox.client import Sandbox, anonymous_file
 from shared.documents.sandbox.protocol import OUT_OF_TIME, Job, Limits
 from tests.support import office_files
 from tests.support.minimal_files import large_png, small_pdf, small_picture
+from tests.support.paths import REPOSITORY
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="children are listed in /proc")
 
@@ -177,3 +179,32 @@ async def test_of_the_children_that_inspected_files_concurrently_two_stay(sandbo
     answers = await asyncio.gather(*(inspector.media_type("surat.pdf", BytesIO(LETTER)) for _ in range(24)))
     assert answers == [PDF] * 24
     await wait_until(lambda: len(children(sandbox)) <= 2)
+
+
+ANSWERED_AND_ENDED = """
+import os, socket, sys
+from shared.documents.sandbox import child
+from shared.documents.sandbox.client import anonymous_file
+from shared.documents.sandbox.protocol import Job, Limits
+from shared.documents.sandbox.server import Server
+from tests.support.minimal_files import small_pdf
+child.MAX_FILES = 1
+control, server_control = socket.socketpair()
+result, result_writer = socket.socketpair()
+status, status_writer = socket.socketpair()
+file = anonymous_file()
+os.write(file, small_pdf())
+message = Job("inspect", Limits(10, 10.0, 1024**3), {"name": "surat.pdf"}).to_bytes()
+socket.send_fds(control, [message], [result_writer.fileno(), status_writer.fileno(), file])
+server = Server(server_control)
+server._accept()
+os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+server._reap()
+print(*status.recv(2), result.recv(100).decode())
+"""
+
+
+def test_a_child_that_answers_and_ends_before_the_server_reads_its_answer_has_succeeded():
+    command = [sys.executable, "-c", ANSWERED_AND_ENDED]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout.split(maxsplit=2) == ["0", "0", '{"media_type": "application/pdf"}\n'], ended.stderr
