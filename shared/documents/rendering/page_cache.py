@@ -1,4 +1,4 @@
-"""Cache of page images and page sizes: a page is rendered once, however often and by however many it is shown."""
+"""Cache of page images, page sizes and searches: a page is rendered once, however often and by however many it is shown."""
 
 from __future__ import annotations
 
@@ -25,12 +25,16 @@ from shared.documents.rendering.page_renderer import (
 MAX_BYTES = 16 * 1024**2
 MAX_CONVERTED_BYTES = 32 * 1024**2
 MAX_MEASURED_PAGES = 100_000
-MAX_FAILED_CONVERSIONS = 4096
+MAX_FOUND_PAGES = 2_000
+"""Pages with a match in cached results, each with an excerpt of some 100 characters."""
+MAX_FAILED_CONVERSIONS, MAX_FAILED_SEARCHES = 4096, 1024
 FAILURE_SECONDS = 600.0
-"""How long a document that could not be converted is not tried again, because a try may take a minute."""
+"""How long a document that could not be converted or searched is not tried again, because a try may take a minute."""
 
 _Page = tuple[str, int, int, int]
 """Storage key, page, width and rotation."""
+_Search = tuple[str, str]
+"""Storage key and folded words."""
 Result = TypeVar("Result")
 
 
@@ -47,6 +51,7 @@ class PageImageCache:
         max_bytes: int = MAX_BYTES,
         converter: OfficeConverter | None = None,
         max_measured_pages: int = MAX_MEASURED_PAGES,
+        max_found_pages: int = MAX_FOUND_PAGES,
     ) -> None:
         self._documents, self._renderer, self._converter = documents, renderer, converter
         self._converted: LRUCache[str, bytes] = LRUCache(MAX_CONVERTED_BYTES, getsizeof=len)
@@ -58,6 +63,13 @@ class PageImageCache:
         self._sizes: LRUCache[str, PageSizes] = LRUCache(max_measured_pages, getsizeof=len)
         self._renderings: dict[_Page, asyncio.Task[PageImage]] = {}
         self._measurements: dict[str, asyncio.Task[PageSizes]] = {}
+        self._found: LRUCache[_Search, TextMatches] = LRUCache(
+            max_found_pages, getsizeof=lambda found: 1 + len(found.matches)
+        )
+        self._failed_searches: TTLCache[_Search, type[Unrenderable | RenderTimeout]] = TTLCache(
+            MAX_FAILED_SEARCHES, FAILURE_SECONDS
+        )
+        self._searches: dict[_Search, asyncio.Task[TextMatches]] = {}
 
     def is_renderable(self, media_type: str) -> bool:
         return media_type in RENDERABLE_TYPES or (self._converter is not None and media_type in OFFICE_EXTENSIONS)
@@ -88,10 +100,29 @@ class PageImageCache:
         return await _shared(self._renderings, cache_key, self._render_and_store(cache_key, media_type))
 
     async def find_text(self, key: str, media_type: str, words: str) -> TextMatches:
-        """Return where a document has these folded words. Raises as `page_sizes`."""
-        if media_type not in RENDERABLE_TYPES and not self.is_renderable(media_type):
+        """Return where a document has these folded words; a search continues when its caller is cancelled.
+
+        Raises as `page_sizes`.
+        """
+        if not self.is_renderable(media_type):
             return TextMatches()
-        return await self._renderer.find_text(*await self._open(key, media_type), words)
+        search = (key, words)
+        if (found := self._found.get(search)) is not None:
+            return found
+        if (failure := self._failed_searches.get(search)) is not None:
+            raise failure(key)
+        return await _shared(self._searches, search, self._find_and_store(search, media_type))
+
+    async def _find_and_store(self, search: _Search, media_type: str) -> TextMatches:
+        key, words = search
+        try:
+            found = await self._renderer.find_text(*await self._open(key, media_type), words)
+        except (Unrenderable, RenderTimeout) as error:
+            self._failed_searches[search] = type(error)
+            raise
+        if 1 + len(found.matches) <= self._found.maxsize:
+            self._found[search] = found
+        return found
 
     async def _measure_and_store(self, key: str, media_type: str) -> PageSizes:
         sizes = await self._renderer.measure(*await self._open(key, media_type))

@@ -98,7 +98,10 @@ class TextMatches:
 
 
 class PageRenderer:
-    """Renders up to `max_concurrency` pages concurrently, each within `seconds` and `memory` bytes of address space."""
+    """Renders up to `max_concurrency` pages concurrently, each within `seconds` and `memory` bytes of address space.
+
+    Measuring and searching, which reads all pages, have slots of their own, so that no page waits for a search.
+    """
 
     def __init__(
         self,
@@ -106,11 +109,13 @@ class PageRenderer:
         *,
         max_concurrency: int = 2,
         max_measuring: int = 4,
+        max_searches: int = 2,
         seconds: float = 10.0,
         memory: int = 768 * 1024**2,
     ) -> None:
         self._sandbox = sandbox or process_sandbox()
         self._slots, self._measuring = asyncio.Semaphore(max_concurrency), asyncio.Semaphore(max_measuring)
+        self._searching = asyncio.Semaphore(max_searches)
         self._seconds, self._limits = seconds, Limits(int(seconds) + 1, seconds, memory)
 
     async def measure(self, chunks: AsyncIterator[bytes], media_type: str) -> PageSizes:
@@ -126,7 +131,7 @@ class PageRenderer:
         """Return where a PDF has these folded words; images have no text. Raises: Unrenderable, RenderTimeout, StoreUnavailable."""
         if media_type != PDF:
             return TextMatches()
-        async with self._measuring:
+        async with self._searching:
             answer = await self._answer(chunks, Job("find", self._limits, {"words": words}))
         found = json.loads(_validated_result(answer, 0))
         matches = tuple(TextMatch(*match) for match in found["matches"])

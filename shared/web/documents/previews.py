@@ -40,7 +40,7 @@ WIDTHS, ROTATIONS = (THUMBNAIL_WIDTH, PAGE_WIDTH, LARGE_WIDTH), (0, 90, 180, 270
 RENDER_WAIT_SECONDS = 0.5
 """How long a page of the site waits for its image to be rendered, to say why if that fails."""
 CONVERSION_WAIT_SECONDS = 15.0
-"""How long a page of the site waits for a document to be converted and counted."""
+"""How long a page of the site waits for a document to be converted and counted, and then for a search in it."""
 
 
 class PageView(BaseModel):
@@ -71,12 +71,24 @@ def _validate_choice(value: int, values: tuple[int, ...]) -> int:
 PageViewQuery = Annotated[PageView, Query()]
 
 
+def is_searchable(words: str) -> bool:
+    """Whether enough of the words is left without quotes and accents; an empty text would match everywhere."""
+    return len(fold_text(words)) >= MIN_SEARCH_LENGTH
+
+
 class TextSearch(BaseModel):
     """Words that are searched in a document, whatever their case and accents."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     search: Annotated[str, Field(min_length=MIN_SEARCH_LENGTH, max_length=MAX_SEARCH_LENGTH), CLEAN_LINE]
+
+    @field_validator("search")
+    @classmethod
+    def _validate_search(cls, value: str) -> str:
+        if not is_searchable(value):
+            raise ValueError(fill(TEXTS.search.short, least=MIN_SEARCH_LENGTH))
+        return value
 
 
 TextSearchQuery = Annotated[TextSearch, Query()]

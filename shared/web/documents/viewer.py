@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -13,6 +14,7 @@ from shared.contracts.facts import DocumentKind, DocumentRef
 from shared.documents.port import DocumentMissing, StoreUnavailable
 from shared.documents.rendering.page_renderer import RenderTimeout, TextMatch, TextMatches, Unrenderable
 from shared.web.documents.previews import (
+    CONVERSION_WAIT_SECONDS,
     LARGE_WIDTH,
     MAX_SEARCH_LENGTH,
     MIN_SEARCH_LENGTH,
@@ -21,6 +23,7 @@ from shared.web.documents.previews import (
     DocumentPreviews,
     PagePreview,
     PageView,
+    is_searchable,
 )
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.formats import format_size
@@ -225,7 +228,7 @@ async def build_viewer(
         )
         if has_both
         else None,
-        search=await _search(previews, shown, state, reader) if reader else None,
+        search=await _search(previews, sheet, state, reader) if reader else None,
         **_toolbar(sheet, state),
     )
 
@@ -250,13 +253,18 @@ async def _sheet(previews: DocumentPreviews, document: DocumentRef, paths: Docum
     return Sheet(document, preview, paths.image(document, preview.page, view), width, height, "", caption)
 
 
-async def _search(previews: DocumentPreviews, document: DocumentRef, state: ViewerState, reader: str) -> ViewerSearch:
+async def _search(previews: DocumentPreviews, sheet: Sheet, state: ViewerState, reader: str) -> ViewerSearch:
     if not state.search:
         return ViewerSearch()
-    if len(state.search) < MIN_SEARCH_LENGTH:
+    if not is_searchable(state.search):
         return ViewerSearch(fill(TEXTS.search.short, least=MIN_SEARCH_LENGTH))
+    if sheet.fault == TEXTS.converting:
+        return ViewerSearch(sheet.fault)  # the page has waited for the conversion already
     try:
-        found = await previews.find_text(document, state.search, reader)
+        async with asyncio.timeout(CONVERSION_WAIT_SECONDS):
+            found = await previews.find_text(sheet.document, state.search, reader)
+    except TimeoutError:
+        return ViewerSearch(TEXTS.converting)
     except (Unrenderable, RenderTimeout, StoreUnavailable) as error:
         return ViewerSearch(error.message)
     except DocumentMissing:

@@ -13,7 +13,16 @@ from shared.clock import random_id
 from shared.documents.folder import FolderDocumentStore
 from shared.documents.port import DocumentMissing
 from shared.documents.rendering.page_cache import PageImageCache
-from shared.documents.rendering.page_renderer import PageImage, PageNotFound, PageRenderer, Unrenderable
+from shared.documents.rendering.page_renderer import (
+    PageImage,
+    PageNotFound,
+    PageRenderer,
+    RenderTimeout,
+    TextMatches,
+    Unrenderable,
+)
+from shared.documents.sandbox.client import Sandbox, process_sandbox
+from shared.documents.sandbox.protocol import Answer, Job
 from tests.support.services.staff_harness import pdf
 
 PDF = "application/pdf"
@@ -25,12 +34,31 @@ class Counting(PageRenderer):
     def __init__(self) -> None:
         super().__init__()
         self.drawn: list[int] = []
+        self.searched: list[str] = []
 
     async def render(
         self, pieces: AsyncIterator[bytes], media_type: str, page: int, *, width: int = 1200, rotation: int = 0
     ) -> PageImage:
         self.drawn.append(page)
         return await super().render(pieces, media_type, page, width=width, rotation=rotation)
+
+    async def find_text(self, chunks: AsyncIterator[bytes], media_type: str, words: str) -> TextMatches:
+        self.searched.append(words)
+        return await super().find_text(chunks, media_type, words)
+
+
+class SearchesWait(Sandbox):
+    """Runs jobs, but no search before `resume`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started, self.resume = 0, asyncio.Event()
+
+    async def run(self, job: Job, file: int) -> Answer:
+        if job.name == "find":
+            self.started += 1
+            await self.resume.wait()
+        return await process_sandbox().run(job, file)
 
 
 @pytest.fixture
@@ -129,3 +157,50 @@ async def test_the_cache_of_page_sizes_holds_few_long_documents(documents: Folde
     await kept.page_sizes(second, PDF)
     assert await kept.page_sizes(first, PDF) is not sizes
     assert len(await kept.page_sizes(await stored(documents, pdf(6)), PDF)) == 6
+
+
+async def test_equal_searches_are_made_once_and_their_result_is_cached(documents: FolderDocumentStore):
+    images, key = Counting(), await stored(documents, pdf(2))
+    kept = PageImageCache(documents, images)
+    found = await asyncio.gather(*(kept.find_text(key, PDF, "halaman 2") for _ in range(3)))
+    assert [match.page for match in found[0].matches] == [2]
+    assert await kept.find_text(key, PDF, "halaman 2") is found[0]
+    assert images.searched == ["halaman 2"]
+    assert len((await kept.find_text(key, PDF, "halaman")).matches) == 2
+    assert (await kept.find_text(await stored(documents, pdf(1)), PDF, "halaman 2")).matches == ()
+    assert images.searched == ["halaman 2", "halaman", "halaman 2"]
+
+
+async def test_the_cache_of_searches_holds_few_matches(documents: FolderDocumentStore):
+    images, key = Counting(), await stored(documents, pdf(3))
+    kept = PageImageCache(documents, images, max_found_pages=5)
+    for words in ("halaman", "halaman", "halaman 1", "halaman", "tidak ada", "halaman"):
+        await kept.find_text(key, PDF, words)
+    assert images.searched == ["halaman", "halaman 1", "halaman", "tidak ada"]
+
+
+async def test_a_search_that_took_too_long_is_not_repeated_with_each_page(documents: FolderDocumentStore):
+    class Slow(Counting):
+        async def find_text(self, chunks: AsyncIterator[bytes], media_type: str, words: str) -> TextMatches:
+            self.searched.append(words)
+            raise RenderTimeout(words)
+
+    images, key = Slow(), await stored(documents, pdf(1))
+    kept = PageImageCache(documents, images)
+    for _ in range(2):
+        with pytest.raises(RenderTimeout):
+            await kept.find_text(key, PDF, "halaman")
+    assert images.searched == ["halaman"]
+
+
+async def test_page_sizes_do_not_wait_for_searches(documents: FolderDocumentStore):
+    sandbox = SearchesWait()
+    kept = PageImageCache(documents, PageRenderer(sandbox))
+    keys = [await stored(documents, pdf(1)) for _ in range(8)]
+    searches = [asyncio.create_task(kept.find_text(key, PDF, "halaman")) for key in keys]
+    async with asyncio.timeout(30):
+        while not sandbox.started:  # noqa: ASYNC110 - few turns of the event loop
+            await asyncio.sleep(0.01)
+        assert len(await kept.page_sizes(keys[0], PDF)) == 1
+    sandbox.resume.set()
+    assert [len((await search).matches) for search in searches] == [1] * 8
