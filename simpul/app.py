@@ -61,6 +61,7 @@ def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS
         platform.workers.messages.start()
         for service in unstarted:
             await service.runtime.store.prepare()
+        # The number of a service decides which worker does its background work.
         for part, service in enumerate(services):
             await service.start(platform.workers, part)
         background = [asyncio.create_task(gauges.run()), asyncio.create_task(check_storage(platform.backend.check))]

@@ -1,6 +1,8 @@
 """Assignment decides who does the work and by when, and follows it to the handover.
 
-Handles RejectRequest, AssignLead and ReassignLead of the structural head, and StartWork, NoteProgress, PauseWork, ResumeWork and
-CompleteWork of the lead. Publishes the event of each. Subscribes to the events of intake and verification, and resumes the work
-when the applicant has answered.
+Commands of the structural head: RejectRequest, AssignLead, ReassignLead, ChangeTarget, RemindResponsible. Of the lead: StartWork,
+NoteProgress, PauseWork, ResumeWork, CompleteWork. Of both: AddNote.
+Publishes RequestRejected, LeadAssigned, LeadReassigned, TargetChanged, ReminderRequested, WorkStarted, WorkProgressed, WorkPaused,
+WorkResumed, WorkCompleted and WorkNoteAdded.
+Subscribes to all events of intake and verification except ContactChangeRequested and TrackingLinkRequested.
 """

@@ -1,8 +1,9 @@
 """Intake: the applicant's side of a request, from the form to the survey.
 
-Commands of applicants: SubmitRequest, ResubmitRequest, WithdrawRequest, AnswerQuestion, ConfirmHandover, ContestHandover,
-AnswerSurvey, MailLink. Commands of its timers: ExpireRequest, ConfirmBySilence.
-Publishes RequestSubmitted, RequestResubmitted, RequestExpired, RequestWithdrawn, ApplicantAnswered, HandoverConfirmed,
-HandoverContested, SurveyAnswered and TrackingLinkRequested.
-Subscribes to the events of verification and assignment that an applicant may see; see `events.py`.
+Commands of applicants: SubmitRequest, CorrectRequest, ResubmitRequest, WithdrawRequest, AnswerQuestion, ConfirmHandover,
+ContestHandover, AnswerSurvey, ChangeContact, ConfirmContact, MailLink. Of timers: ExpireRequest, ConfirmBySilence.
+Publishes RequestSubmitted, RequestCorrected, RequestResubmitted, RequestExpired, RequestWithdrawn, ApplicantAnswered,
+HandoverConfirmed, HandoverContested, SurveyAnswered, ContactChangeRequested, ContactChanged and TrackingLinkRequested.
+Subscribes to all events of verification and assignment except NoteAdded, WorkNoteAdded, RejectionRecommended,
+RecommendationWithdrawn and ReminderRequested, of which applicants are not to know.
 """

@@ -88,7 +88,7 @@ def _after(simulator: LifecycleSimulator, service: str, command: Any, now: datet
 
 
 def _commands(simulator: LifecycleSimulator) -> Iterator[tuple[str, Any]]:
-    """One command of each kind that a person can give."""
+    """One command of each kind by which a person can change the status."""
     request, round_number = simulator.request, simulator.working_copies["intake"].state.course.round + 1
     letter = document(request, f"surat-{round_number}.pdf", DocumentKind.LETTER, round_number)
     yield from (
