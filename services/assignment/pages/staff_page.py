@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -135,7 +136,7 @@ class LeadPage(StaffPage):
 
 
 @dataclass
-class RequestPage(StaffPage):
+class RequestPage(StaffPage, ABC):
     """A page about one request, with a form; in other statuses than its own ones it leads to the request's first page."""
 
     request_id: str
@@ -150,13 +151,13 @@ class RequestPage(StaffPage):
     def request_url(self) -> str:
         return f"{self.base}/{self.request_id}"
 
+    @abstractmethod
     async def load(self) -> Loaded[State]:
         """Return the request. Raises Problem 404 if this person may not read it here."""
-        raise NotImplementedError
 
-    async def extra_context(self, loaded: Loaded[State], posted: PostedForm) -> dict[str, Any]:
+    async def extra_context(self, _loaded: Loaded[State], _posted: PostedForm) -> dict[str, Any]:
         """Return what the template needs besides the request and the form."""
-        raise NotImplementedError
+        return {}
 
     async def show(self, posted: PostedForm) -> Response:
         # The cursor is taken before the request: a change in between is then reported twice rather than never.

@@ -7,15 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.adapters.scripted_smtp import Script, ScriptedSmtp
+from tests.support.adapters.scripted_smtp import ScriptedSmtp
 from tests.support.services.services_harness import services_harness, smtp_to
 from tests.support.services.staff_harness import StaffHarness
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedSmtp]:
-    async with ScriptedSmtp(Script()).running() as running:
-        yield running
 
 
 @pytest.fixture

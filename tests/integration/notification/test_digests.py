@@ -18,7 +18,7 @@ from services.notification.digest_sender import DigestSender
 from services.notification.preferences import NotificationPreferences
 from shared.mail.port import Email, Outcome
 from shared.office.digests import DIGEST_ITEMS, DIGESTS
-from tests.support.adapters.scripted_smtp import Script, ScriptedSmtp
+from tests.support.adapters.scripted_smtp import ScriptedSmtp
 from tests.support.domain.request_events import verified
 from tests.support.services.assignment_pages import page, submit_form, visible_text
 from tests.support.services.services_harness import (
@@ -33,12 +33,6 @@ from tests.support.services.staff_harness import StaffHarness
 
 PREFERENCES, PAGE = "/api/account/notifications", "/akun-saya/notifikasi"
 OFFICER = "nurlaila@kominfo.example"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedSmtp]:
-    async with ScriptedSmtp(Script()).running() as running:
-        yield running
 
 
 @pytest.fixture

@@ -50,12 +50,6 @@ SECONDS = (30, 120, 300, 900, 1800, 3600, 3600)
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ScriptedSmtp]:
-    async with ScriptedSmtp(Script()).running() as running:
-        yield running
-
-
-@pytest.fixture
 async def harness(tmp_path: Path, server: ScriptedSmtp) -> AsyncIterator[StaffHarness]:
     async with services_harness(tmp_path / "data", "notification", smtp=smtp_to(server)) as opened:
         yield opened
