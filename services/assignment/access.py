@@ -7,7 +7,7 @@ from datetime import date
 from services.assignment.domain.state import State
 from services.assignment.schemas import WorkQuery
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.runtime.request_columns import RequestFilters
 
 

@@ -20,7 +20,7 @@ from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import Staff
 from shared.identity.accounts import Account, Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.runtime.decider import Refusal
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime

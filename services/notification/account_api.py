@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from services.notification.errors import WORDS
 from services.notification.preferences import NotificationPreferences, Timing, choices_of, moments_of
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.web.api.problems import validation_problem
 from shared.web.api.validation import FieldError, RequestBody
 from shared.web.auth.access import GuardedRoute, signed_in

@@ -15,7 +15,7 @@ from services.notification.projections import (
     list_messages,
 )
 from services.notification.schemas import MessageQuery
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.storage.port import StateStore

@@ -8,7 +8,7 @@ from fastapi import Depends
 
 from services.verification.service import VerificationService
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.web.api.idempotency import CommandContext, command_context
 from shared.web.auth.access import signed_in
 from shared.web.dependencies import provide

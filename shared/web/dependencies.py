@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 
 from shared.backends.platform import Platform
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.web.http.request_limits import NO_LIMITS, RequestLimits
 from shared.web.http.routes import add_routes
 

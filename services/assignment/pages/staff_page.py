@@ -21,7 +21,7 @@ from services.assignment.projections import open_work_query, overdue_query, requ
 from services.assignment.schemas import WorkListQuery
 from shared.contracts.lifecycle import Status
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.runtime.executor import Loaded
 from shared.storage.port import RecordQuery
 from shared.web.api.exports import ExportKind, export_requests

@@ -20,7 +20,7 @@ from services.verification.projections import list_cursor, requests_query
 from services.verification.schemas import ADVISED_LIST, ALL_LIST, OPEN_LIST, QueuePageQuery
 from services.verification.service import VerificationService
 from shared.contracts.lifecycle import Status
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.office.presence import viewer_names
 from shared.runtime.executor import Loaded, LoadedPage
 from shared.storage.port import RecordQuery

@@ -15,7 +15,7 @@ from services.verification.pages.queue import list_suffix, parse_list
 from services.verification.presenters import present_request
 from services.verification.schemas import ClaimBody
 from services.verification.service import VerificationService
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.runtime.executor import Loaded
 from shared.web.api.problems import validation_problem
 from shared.web.api.staff_notes import NoteBody, present_notes

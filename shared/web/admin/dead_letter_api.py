@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from shared.eventlog.port import LogUnavailable
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.storage.port import DeadLetter, StoreUnavailable
 from shared.web.api.problems import Problem, validation_problem

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.storage.port import DeadLetter
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.admin.dead_letter_api import DeadLetterService

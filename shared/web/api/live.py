@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from shared.contracts.facts import Staff
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.office.presence import PresenceRegister
 from shared.storage.port import StateChange, StateStore, StoreUnavailable
 from shared.web.http.client_address import client_address, client_network

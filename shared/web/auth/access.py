@@ -10,7 +10,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.web.api.problems import Problem
 from shared.web.dependencies import current_principal, platform_of
 from shared.web.http.routes import FlatRoute

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel
 
 from shared.identity.accounts import Account, Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.web.api.openapi import response_content
 from shared.web.auth.access import GuardedRoute, public, require_same_origin, signed_in
 from shared.web.auth.own_account import OwnAccountUpdate, authenticated_by_cookie, change_own_account

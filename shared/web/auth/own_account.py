@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 
 from shared.identity.passwords import WeakPassword
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.web.auth.access import session_cookie
 from shared.web.auth.current_password import password_errors_as_problems, password_pair_errors, session_expired
 from shared.web.auth.sessions import Password, UnstrippedBody, rate_limit_network

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.api.validation import REQUIRED_MESSAGE
 from shared.web.auth.access import signed_in

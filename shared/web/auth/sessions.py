@@ -9,7 +9,8 @@ from prometheus_client import Counter
 from pydantic import ConfigDict, Field, SecretStr
 
 from shared.identity.login_attempts import TooManyFailures
-from shared.identity.service import MAX_SESSION_AGE, InvalidCredentials, Principal
+from shared.identity.principal import Principal
+from shared.identity.service import MAX_SESSION_AGE, InvalidCredentials
 from shared.web.api.problems import Problem
 from shared.web.api.validation import RequestBody
 from shared.web.auth.access import session_cookie, session_cookie_name

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.web.api.problems import Problem
 from shared.web.auth import own_account_pages, staff_account_pages
 from shared.web.auth.access import public, session_cookie, signed_in

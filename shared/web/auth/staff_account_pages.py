@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from shared.identity.accounts import Account, Role
 from shared.identity.passwords import format_password
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.identity.signing import hex_signature
 from shared.mail.address_validation import validate_email_address
 from shared.text.cleaning import clean_email, remove_invisible

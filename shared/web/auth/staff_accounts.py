@@ -13,7 +13,8 @@ from pydantic import Field
 
 from shared.identity.accounts import Account, ConcurrentModification, IdempotencyKey, LastAdmin, Role, UsernameTaken
 from shared.identity.passwords import WeakPassword
-from shared.identity.service import AccountNotFound, Principal
+from shared.identity.principal import Principal
+from shared.identity.service import AccountNotFound
 from shared.mail.address_validation import EMAIL_SCHEMA, validate_email_address
 from shared.text.cleaning import ControlCharacter, clean_line
 from shared.web.api.problems import Problem, validation_problem

@@ -12,7 +12,7 @@ from fastapi import Request
 from shared.contracts.facts import Staff
 from shared.identity.accounts import Account, Role
 from shared.identity.open_work import OpenWork, StaffWork
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.web.api.problems import Problem
 from shared.web.api.validation import FieldError
 from shared.web.dependencies import platform_of

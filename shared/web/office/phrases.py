@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.office.port import EntryConflict, OfficeStore
 from shared.web.api.problems import Problem
 from shared.web.api.validation import REQUIRED_MESSAGE, InputModel, RequestBody

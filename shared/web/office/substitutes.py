@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from shared.calendar import today
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.identity.substitutes import Substitution, SubstitutionKind, SubstitutionRefused
 from shared.web.api.idempotency import CommandContext, command_context
 from shared.web.api.openapi import response_content

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.office.port import EntryConflict, OfficeStore
 from shared.runtime.executor import IdempotencyKeyReused
 from shared.web.api.idempotency import CommandContext, command_context, request_digest

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 
 SIGN_IN, SIGN_OUT, OWN_ACCOUNT = "/masuk", "/keluar", "/akun-saya"
 HOME, MAIL_VIEWER, OVERDUE = "/", "/surel", "/lewat-batas"

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.runtime.executor import IdempotencyKeyReused
 from shared.web.api.problems import Problem, problem_from
 from shared.web.auth.access import (

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.office_contact import OfficeContact
 from shared.web.api.validation import labelled_message
 from shared.web.auth.csrf import CsrfTokens

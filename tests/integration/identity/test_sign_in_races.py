@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from shared.identity.accounts import Account, Role
-from shared.identity.service import IdentityService, InvalidCredentials, Principal
+from shared.identity.principal import Principal
+from shared.identity.service import IdentityService, InvalidCredentials
 from shared.identity.sqlite import SqliteAccountStore
 from tests.support.services.identity_harness import ANOTHER, PASSWORD, SECRET, IdentityHarness, open_identity_harness
 

@@ -11,7 +11,8 @@ import httpx
 from fastapi import APIRouter, Depends, FastAPI
 
 from shared.identity.accounts import Account, Role
-from shared.identity.service import IdentityService, Principal
+from shared.identity.principal import Principal
+from shared.identity.service import IdentityService
 from shared.identity.sqlite import SqliteAccountStore
 from shared.settings import Settings
 from shared.storage.sqlite.database import SqliteDatabase

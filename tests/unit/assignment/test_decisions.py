@@ -48,7 +48,7 @@ from shared.contracts.facts import Complexity, Fact
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.identity.substitutes import Capacity, SubstitutionKind
 from shared.runtime.executor import Loaded
 from tests.support.domain.given_when_then import NOON, REQUEST, events_from, fold, given, interleavings, refusal_of
