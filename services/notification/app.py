@@ -43,7 +43,7 @@ def build(platform: Platform) -> ServiceApp:
             ),
         ),
         # With several processes, a claimed message may belong to another one, whose claim ends by itself.
-        before_start=dispatcher.recover_in_flight if platform.single_process else None,
+        before_start=dispatcher.recover_in_flight if platform.exclusive else None,
         waiting={messages.MESSAGES_PATH: count_waiting},
     )
 

@@ -52,7 +52,7 @@ def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
     async def check(_thorough: bool) -> list[str]:
         return []
 
-    return Backend(log, documents, accounts, office, state_store, prepare, close, check, single_process=False)
+    return Backend(log, documents, accounts, office, state_store, prepare, close, check, exclusive=False)
 
 
 def s3_address(settings: Settings) -> S3Address:

@@ -42,5 +42,5 @@ def open_backend(settings: Settings, clock: Clock, new_id: NewId, messages: Work
         prepare=prepare,
         close=close,
         check=file.check,
-        single_process=True,
+        exclusive=True,
     )

@@ -76,9 +76,9 @@ class Platform:
         return SubstituteRegister(self.office, self.accounts, self.clock)
 
     @property
-    def single_process(self) -> bool:
+    def exclusive(self) -> bool:
         """The background work of a service has one process, which may recover at its start what an earlier one left in flight."""
-        return self.backend.single_process
+        return self.backend.exclusive
 
     def state_store(self, service: str, columns: Sequence[Column]) -> StateStore:
         return self.backend.state_store(service, columns)

@@ -29,5 +29,5 @@ class Backend:
     close: Callable[[], Awaitable[None]]
     check: Callable[[bool], Awaitable[list[str]]]
     """Look for damaged data, thoroughly or not, and return one line per finding; engines check themselves."""
-    single_process: bool
+    exclusive: bool
     """The background work of a service has one process, which may recover at its start what an earlier one left in flight."""

@@ -145,7 +145,7 @@ async def create_initial_accounts(platform: Platform, names: Sequence[str]) -> b
     if await platform.accounts.accounts():
         return False
     # Several processes that start on a new folder would create the accounts twice.
-    if platform.single_process and platform.settings.local and len(names) == len(BUILDERS):
+    if platform.exclusive and platform.settings.local and len(names) == len(BUILDERS):
         console.print(Panel(await _add_initial_staff(platform), title="Staff accounts, shown only now", expand=False))
         return True
     console.print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -140,10 +141,6 @@ class WorkPage(LeadRequestPage):
     step: ClassVar[Step]
     template = "work.html"
 
-    def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
-        """Return the command of the form and the model that it was validated by. Raises Problem 422."""
-        raise NotImplementedError
-
     async def extra_context(self, loaded: Loaded[State], _posted: PostedForm) -> dict[str, Any]:
         status = loaded.state.status
         shown = self.step if self.step.path else DEFAULT_STEPS.get(status)
@@ -161,6 +158,14 @@ class WorkPage(LeadRequestPage):
             "file_limit": self.assignment.platform.settings.file_limit,
         }
 
+
+class CommandPage(WorkPage):
+    """A step whose form is one command."""
+
+    @abstractmethod
+    def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
+        """Return the command of the form and the model that it was validated by. Raises Problem 422."""
+
     async def submit(self, posted: PostedForm) -> Response:
         loaded = await self.load()
         command, body = self.command(posted, acting_for_lead(loaded.state, self.principal).staff)
@@ -168,14 +173,14 @@ class WorkPage(LeadRequestPage):
         return see_other(url(self.request_url, done=self.step.name))
 
 
-class StartPage(WorkPage):
+class StartPage(CommandPage):
     step = START
 
     def command(self, posted: PostedForm, by: Staff) -> tuple[Command, BaseModel]:
         return StartWork(by), posted.validate(EmptyBody)
 
 
-class ProgressPage(WorkPage):
+class ProgressPage(CommandPage):
     step = PROGRESS
     statuses = (PROGRESS.status,)
 
@@ -184,7 +189,7 @@ class ProgressPage(WorkPage):
         return NoteProgress(by, body.note, body.percent), body
 
 
-class PausePage(WorkPage):
+class PausePage(CommandPage):
     step = PAUSE
     statuses = (PAUSE.status,)
 
@@ -193,7 +198,7 @@ class PausePage(WorkPage):
         return PauseWork(by, body.question), body
 
 
-class ResumePage(WorkPage):
+class ResumePage(CommandPage):
     step = RESUME
     statuses = (RESUME.status,)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -42,7 +43,7 @@ TYPED_FIELDS = ("text", "reason", "comment")
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
-class ActionPage:
+class ActionPage(ABC):
     """The page of an action: for the holder of the tracking token, while the action is open."""
 
     action: ClassVar[str]
@@ -57,9 +58,9 @@ class ActionPage:
         """Return what the template shows beside the form."""
         return {}
 
+    @abstractmethod
     async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
         """Perform the action; False if the form only asks to be shown again. Raises Problem and Refusal."""
-        raise NotImplementedError
 
     async def restore_files(self, _loaded: Loaded[State], posted: PostedForm) -> PostedForm:
         """Return the form with the files that were uploaded for it."""

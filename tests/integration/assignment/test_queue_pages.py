@@ -85,7 +85,7 @@ async def test_tabs_count_what_is_open(harness: StaffHarness):
         ("Penolakan disarankan", "1"),
         ("Diajukan", "2"),
         ("Berjalan", "1"),
-        ("Melewati target", "0"),
+        ("Lewat batas", "0"),
         ("Semua terbuka", "4"),
     ]
     assert ">Arsip</a>" in shown.text
