@@ -1,7 +1,7 @@
 """Load generator: clients that take requests from submission to confirmation, one after another, for a given time.
 
 Prints the results as JSON. Officer and head wait until a request appears in their live lists, as their pages do; the applicant
-tries again after a short delay. A command that is refused because an event has not reached its service yet (404, 409) is
+reads an email first, for 0.3 s. A command that is refused because an event has not reached its service yet (404, 409) is
 retried; the waiting time counts into the lifecycle, and the retries are counted.
 """
 
@@ -36,6 +36,8 @@ FILE_BYTES = 100 * 1024
 PDF_OVERHEAD_BYTES = 1200
 RETRY_TIMEOUT_SECONDS = 30.0
 INITIAL_DELAY_SECONDS, MAX_DELAY_SECONDS = 0.05, 0.2
+EMAIL_SECONDS = 0.3
+"""How long the applicant takes to learn of the handover, which is told by email."""
 RETRYABLE_STATUSES = (404, 409)
 APPLICANT = {
     "name": "Rahmat Beban",
@@ -128,11 +130,17 @@ class Client:
             self._config.completion,
             tokens["technical"],
         )
-        await self._do("confirm", f"/api/requests/{number}/confirmation", as_json({}), tracking)
+        await self._do(
+            "confirm", f"/api/requests/{number}/confirmation", as_json({}), tracking, self._email_of_handover()
+        )
 
     async def _arrival(self, service: str, request: str, status: str) -> None:
         if feed := self._config.feeds.get(service):
             await feed.wait_for(request, status)
+
+    async def _email_of_handover(self) -> None:
+        if self._config.feeds:
+            await asyncio.sleep(EMAIL_SECONDS)
 
     async def _do(
         self, command: str, path: str, body: Body, token: str = "", arrival: Coroutine[Any, Any, None] | None = None

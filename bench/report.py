@@ -44,8 +44,8 @@ The targets take turns in one run, each in separate processes on a new folder: t
 SMTP sink, which share the cores of the machine. The sink is a minimal SMTP server that only counts, because a complete one
 takes more CPU than some of what is measured. Each server is warmed up first. The CPU time of a lifecycle is that of the
 server process and its children from the first command to the last email. Officer and head wait until a request appears in
-their live lists, and the applicant tries again after a short delay; waiting counts into the time of the lifecycle, and as
-work only where it makes the server work.
+their live lists, and the applicant confirms 0.3 s after the handover, as if told by email; waiting counts into the time of the
+lifecycle, and as work only where it makes the server work.
 """
 
 
