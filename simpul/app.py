@@ -65,6 +65,7 @@ def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS
         for part, service in enumerate(services):
             await service.start(platform.workers, part)
         background = [asyncio.create_task(gauges.run()), asyncio.create_task(check_storage(platform.backend.check))]
+        background.append(asyncio.create_task(platform.office_settings.run()))
         if ADMIN_SERVICE in names and platform.workers.runs(0):
             # Only this process has the stores of all services, whose outboxes may name documents that the log does not yet.
             stores = [service.runtime.store for service in (*services, *unstarted)]

@@ -6,7 +6,6 @@ import re
 
 from services.assignment import api
 from services.assignment.decider import decider
-from services.assignment.domain.decisions import Rules
 from services.assignment.handover_service import HandoverService
 from services.assignment.overdue_digests import OverdueDigests
 from services.assignment.oversight import api as oversight_api
@@ -17,6 +16,7 @@ from services.assignment.pages import bulk, documents, handover, head, lead, not
 from services.assignment.service import AssignmentService
 from services.assignment.staff_work import LeadWork
 from shared.backends.platform import Platform
+from shared.runtime.due_renewal import DueRenewal
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
 from shared.web.dependencies import BoundRouter
 from shared.web.http.request_limits import RequestLimits, UploadPath
@@ -30,17 +30,18 @@ LIMITS = RequestLimits(
 
 def build(platform: Platform) -> ServiceApp:
     """Build the assignment service on this platform."""
-    rules = Rules(platform.calendar)
-    assignment_decider = decider(rules)
+    assignment_decider = decider(platform.rules)
     store = platform.state_store(assignment_decider.service, assignment_decider.indexed_columns)
     runtime = ServiceRuntime(assignment_decider, store, platform.log, platform.clock)
-    service, handovers = AssignmentService(runtime, platform, rules), HandoverService(runtime.executor, platform)
+    service, handovers = AssignmentService(runtime, platform), HandoverService(runtime.executor, platform)
     digests = OverdueDigests(
-        service.overdue, platform.accounts, platform.office, platform.substitutes, platform.clock, rules
+        service.overdue, platform.accounts, platform.office, platform.substitutes, platform.clock, platform.rules
     )
     runtime.add_background("digests", digests.run)
+    renewal = DueRenewal(assignment_decider, store, platform.rules)
+    runtime.add_background("due days", renewal.run)
     oversight = OversightService(service, platform)
-    figures = FiguresProjection(assignment_decider, store, platform.office, platform.calendar, platform.clock)
+    figures = FiguresProjection(assignment_decider, store, platform.office, lambda: platform.calendar, platform.clock)
     runtime.add_background("figures", figures.run)
     routers = (
         *(

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
-from services.assignment.domain.decisions import Rules, decide, react
+from services.assignment.domain.decisions import decide, react
 from services.assignment.domain.state import State, evolve
 from services.assignment.events import SUBSCRIBES_TO
 from services.assignment.projections import INDEXED_COLUMNS, columns
+from shared.contracts.stages import StageRules
 from shared.runtime.decider import Decider
 
 
-def decider(rules: Rules) -> Decider[State]:
-    """Return the decider of assignment under these rules."""
+def decider(rules: Callable[[], StageRules]) -> Decider[State]:
+    """Return the decider of assignment; each call of a function is under the rules that hold then."""
     return Decider(
         service="assignment",
         state_type=State,
         initial=State,
-        decide=partial(decide, rules=rules),
+        decide=lambda state, command, now: decide(state, command, now, rules()),
         evolve=evolve,
         react=react,
         subscribes_to=SUBSCRIBES_TO,
         indexed_columns=INDEXED_COLUMNS,
-        columns=partial(columns, rules=rules),
+        columns=lambda state: columns(state, rules()),
         status=lambda state: state.status.value,
         number=lambda state: state.number,
     )

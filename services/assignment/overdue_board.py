@@ -6,18 +6,17 @@ Every number is a count over an index of open requests that are overdue, so that
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.projections import overdue_query
 from shared.calendar import today
 from shared.clock import Clock
-from shared.contracts.stages import APPLICANT, OFFICERS, STRUCTURAL, Stage, stage_clock
+from shared.contracts.stages import APPLICANT, OFFICERS, STRUCTURAL, Stage, StageRules, stage_clock
 from shared.identity.accounts import Account, AccountStore, Role
 from shared.runtime.executor import Executor, Loaded
 from shared.runtime.request_columns import PageKey
@@ -63,7 +62,7 @@ class Board:
     """What is overdue on `day`: by stage, each as far as it is shown, and by the person who has to act."""
 
     day: date
-    rules: Rules
+    rules: StageRules
     stages: Sequence[OverdueStage]
     people: Sequence[ResponsibleParty]
 
@@ -79,7 +78,9 @@ class Board:
 class OverdueBoard:
     """Reads the board from the columns of assignment."""
 
-    def __init__(self, executor: Executor[State], accounts: AccountStore, clock: Clock, rules: Rules) -> None:
+    def __init__(
+        self, executor: Executor[State], accounts: AccountStore, clock: Clock, rules: Callable[[], StageRules]
+    ) -> None:
         self._executor = executor
         self._accounts = accounts
         self._clock = clock
@@ -98,7 +99,7 @@ class OverdueBoard:
         day = today(self._clock())
         before = self.long_overdue_before(day) if long_overdue else day
         loaded_stages = [await self._stage(stage, before, responsible, limit, after) for stage in stages]
-        return Board(day, self._rules, loaded_stages, await self._people(day))
+        return Board(day, self._rules(), loaded_stages, await self._people(day))
 
     async def count(self, *stages: Stage, long_overdue: bool = False) -> int:
         """Count the overdue requests in these stages, in all stages if none is named."""
@@ -136,8 +137,8 @@ class OverdueBoard:
 
     def _due_before(self, day: date, days: int) -> date:
         """Return the day before which a stage was due if it is overdue by more than so many working days."""
-        due = day
-        while self._rules.calendar.working_days_between(due, day) <= days:
+        due, calendar = day, self._rules().calendar
+        while calendar.working_days_between(due, day) <= days:
             due -= timedelta(days=1)
         return due + timedelta(days=1)
 

@@ -6,16 +6,15 @@ A plan is an entry of the office store, which notification sends; its key makes 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
-from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
 from services.assignment.overdue_board import OFFICE_STAGES, OverdueBoard
 from shared.calendar import WIT, today
 from shared.clock import Clock
-from shared.contracts.stages import OFFICERS, STRUCTURAL, stage_clock
+from shared.contracts.stages import OFFICERS, STRUCTURAL, StageRules, stage_clock
 from shared.identity.accounts import Account, AccountStore, Role
 from shared.identity.substitutes import SubstituteRegister
 from shared.office.digests import DIGEST_LIFETIME, DIGESTS, digest_key
@@ -41,7 +40,7 @@ class OverdueDigests:
         office: OfficeStore,
         substitutes: SubstituteRegister,
         clock: Clock,
-        rules: Rules,
+        rules: Callable[[], StageRules],
     ) -> None:
         self._substitutes = substitutes
         self._board = board
@@ -61,7 +60,7 @@ class OverdueDigests:
         """Plan the digests of today, if it is a working day that has begun and nobody has planned them."""
         now = self._clock()
         day = today(now)
-        begun = now >= datetime.combine(day, DIGEST_TIME) and self._rules.calendar.is_working_day(day)
+        begun = now >= datetime.combine(day, DIGEST_TIME) and self._rules().calendar.is_working_day(day)
         if not begun or day == self._planned_on:
             return
         if await self._office.get(DIGESTS, day.isoformat()) is None:
@@ -111,11 +110,11 @@ class OverdueDigests:
         return {stage.value: await self._board.count(stage) for stage in OFFICE_STAGES}
 
     def _items(self, requests: Sequence[Loaded[State]], day: date) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = []
+        items, rules = list[dict[str, Any]](), self._rules()
         for loaded in requests:
-            clock = stage_clock(loaded.state, self._rules)
+            clock = stage_clock(loaded.state, rules)
             if clock is not None:
-                days = clock.overdue_days(day, self._rules.calendar)
+                days = clock.overdue_days(day, rules.calendar)
                 about = loaded.state.description[:MAX_ABOUT_LENGTH]
                 items.append({"number": loaded.state.number, "about": about, "stage": clock.stage, "days": days})
         return sorted(items, key=lambda item: item["days"], reverse=True)[:MAX_ITEMS]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from services.assignment.domain.decisions import Rules, resumed_target
+from services.assignment.domain.decisions import resumed_target
 from services.assignment.domain.state import State, has_open_recommendation
 from services.assignment.errors import WORDS
 from services.assignment.overdue_board import Board, ResponsibleParty
 from shared.calendar import WorkingCalendar
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
+from shared.contracts.stages import StageRules
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
 from shared.web.api.staff_notes import present_notes
@@ -39,17 +40,17 @@ def target_warnings(target: date | None, calendar: WorkingCalendar) -> list[dict
     ]
 
 
-def present_summary(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+def present_summary(loaded: Loaded[State], day: date, rules: StageRules) -> dict[str, Any]:
     """Return a request as an item of a list; `lead` is a username."""
     return serializers.summary(loaded, loaded.state.target_date, day, rules)
 
 
-def present_row(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+def present_row(loaded: Loaded[State], day: date, rules: StageRules) -> dict[str, Any]:
     """Return a row of a page's list."""
     return {**present_summary(loaded, day, rules), "advised": has_open_recommendation(loaded.state)}
 
 
-def present_request(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+def present_request(loaded: Loaded[State], day: date, rules: StageRules) -> dict[str, Any]:
     """Return a request with its form, documents and timeline, the recommendation, and the state of the work."""
     state = loaded.state
     return {
@@ -65,7 +66,7 @@ def present_request(loaded: Loaded[State], day: date, rules: Rules) -> dict[str,
     }
 
 
-def present_page(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+def present_page(loaded: Loaded[State], day: date, rules: StageRules) -> dict[str, Any]:
     """Return everything that the page of a request shows."""
     state = loaded.state
     return {

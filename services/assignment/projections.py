@@ -7,9 +7,8 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Unpack
 
-from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State, has_open_recommendation
-from shared.contracts.stages import Stage, responsible_for, stage_clock
+from shared.contracts.stages import Stage, StageRules, responsible_for, stage_clock
 from shared.runtime.request_columns import PageKey, RequestFilters, list_columns, request_columns, request_query
 from shared.storage.port import Column, RecordQuery, Scalar, Subset, sortable_time
 
@@ -36,7 +35,7 @@ COLUMNS_VERSION_NUMBER = 4
 """Increase when `columns` derives other values; the next start then updates stored records."""
 
 
-def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
+def columns(state: State, rules: StageRules) -> Mapping[str, Scalar]:
     """Return the columns of a record."""
     clock = stage_clock(state, rules)
     return {

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from services.assignment.access import acting_for_lead, is_lead
 from services.assignment.domain.commands import AssignLead, ChangeTarget, Command, ReassignLead
-from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
 from services.assignment.errors import LEAD_NOT_AVAILABLE, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
 from services.assignment.overdue_board import OverdueBoard
@@ -19,6 +18,7 @@ from services.assignment.schemas import BulkAssignment, BulkReassignment
 from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import Staff
+from shared.contracts.stages import StageRules
 from shared.identity.accounts import Account, Role
 from shared.identity.principal import Principal
 from shared.runtime.decider import Refusal
@@ -35,13 +35,17 @@ from shared.web.documents.previews import open_previews
 class AssignmentService:
     """Requests as heads and leads see them."""
 
-    def __init__(self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules) -> None:
-        self.overdue = OverdueBoard(runtime.executor, platform.accounts, platform.clock, rules)
+    def __init__(self, runtime: ServiceRuntime[State], platform: Platform) -> None:
+        self.overdue = OverdueBoard(runtime.executor, platform.accounts, platform.clock, platform.rules)
         self.executor = runtime.executor
         self.store = runtime.store
         self.platform = platform
-        self.rules = rules
         self.previews = open_previews(platform.documents)
+
+    @property
+    def rules(self) -> StageRules:
+        """The rules of the stages that hold now."""
+        return self.platform.rules()
 
     def today(self) -> date:
         """Return the current date in Halmahera Timur."""

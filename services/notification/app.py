@@ -55,5 +55,5 @@ def _email_settings(platform: Platform) -> EmailSettings:
         origin=settings.origin,
         reply_to=settings.reply_to or settings.office_email,
         office=settings.office,
-        calendar=platform.calendar,
+        calendar=lambda: platform.calendar,
     )

@@ -45,7 +45,7 @@ class EmailSettings:
     origin: str
     reply_to: str
     office: OfficeContact
-    calendar: WorkingCalendar
+    calendar: Callable[[], WorkingCalendar]
 
 
 class StaffDirectory(Protocol):
@@ -160,7 +160,7 @@ class EmailComposer:
         )
 
     async def _content(self, loaded: Loaded[State], message: Message, recipients: Sequence[Recipient]) -> EmailContent:
-        state, parameters = loaded.state, promise_working_days(message.values, self._settings.calendar)
+        state, parameters = loaded.state, promise_working_days(message.values, self._settings.calendar())
         name = recipients[0].name if len(recipients) == 1 else ""
         if message.to in (APPLICANT, NEW_CONTACT):
             return EmailContent(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from services.verification import api
 from services.verification.decider import decider
-from services.verification.domain.decisions import Rules
 from services.verification.pages import bulk, queue, request, team
 from services.verification.service import VerificationService
 from services.verification.staff_work import ClaimedWork
 from shared.backends.platform import Platform
+from shared.runtime.due_renewal import DueRenewal
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
 from shared.web.dependencies import BoundRouter
 from shared.web.documents.previews import open_previews
@@ -16,12 +16,13 @@ from shared.web.documents.previews import open_previews
 
 def build(platform: Platform) -> ServiceApp:
     """Build the verification service on this platform."""
-    rules = Rules(platform.calendar)
-    verification_decider = decider(rules)
+    verification_decider = decider(platform.rules)
     store = platform.state_store(verification_decider.service, verification_decider.indexed_columns)
     runtime = ServiceRuntime(verification_decider, store, platform.log, platform.clock)
+    renewal = DueRenewal(verification_decider, store, platform.rules)
+    runtime.add_background("due days", renewal.run)
     previews = open_previews(platform.documents)
-    service = VerificationService(runtime, platform, rules, previews)
+    service = VerificationService(runtime, platform, previews)
     return ServiceApp(
         runtime,
         (BoundRouter(api.router, queue.router, bulk.router, request.router, team.router, services=(service,)),),

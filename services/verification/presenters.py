@@ -6,11 +6,11 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from services.verification.domain.decisions import Rules, is_advised
+from services.verification.domain.decisions import is_advised
 from services.verification.domain.state import CHECKLIST, State, previous_version
 from shared.contracts.facts import DocumentRef
 from shared.contracts.request_state import find_document
-from shared.contracts.stages import Stage, stage_clock
+from shared.contracts.stages import Stage, StageRules, stage_clock
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
 from shared.web.documents.viewer import DocumentList
@@ -22,7 +22,7 @@ def change_notice(state: State) -> dict[str, Any]:
     return {"number": state.number, "status": state.status.value, "label": STATUS_LABELS[state.status]}
 
 
-def present_summary(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+def present_summary(loaded: Loaded[State], day: date, rules: StageRules) -> dict[str, Any]:
     """Return an item of the queue.
 
     `target_date` is the internal target while the request awaits an officer, and that of the work once a lead is assigned.
@@ -39,7 +39,7 @@ def present_summary(loaded: Loaded[State], day: date, rules: Rules) -> dict[str,
     }
 
 
-def present_request(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+def present_request(loaded: Loaded[State], day: date, rules: StageRules) -> dict[str, Any]:
     """Return the request with all submitted fields, the checklist, and the last verdicts."""
     state = loaded.state
     return {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Unpack
 
-from services.verification.domain.decisions import Rules, is_advised
+from services.verification.domain.decisions import is_advised
 from services.verification.domain.state import State
-from shared.contracts.stages import stage_clock
+from shared.contracts.stages import StageRules, stage_clock
 from shared.runtime.executor import Loaded
 from shared.runtime.request_columns import RequestFilters, list_columns, request_columns, request_query
 from shared.storage.port import Column, RecordQuery, Scalar, Subset, sortable_time
@@ -28,7 +28,7 @@ COLUMNS_VERSION_NUMBER = 4
 """Increase when `columns` derives other values; the next start then updates stored records."""
 
 
-def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
+def columns(state: State, rules: StageRules) -> Mapping[str, Scalar]:
     """Return the columns of a record."""
     claim = state.active_claim
     return {
@@ -44,6 +44,6 @@ def requests_query(**filters: Unpack[RequestFilters]) -> RecordQuery:
     return request_query(DEFAULT_ORDER, **filters)
 
 
-def list_cursor(loaded: Loaded[State], query: RecordQuery, rules: Rules) -> tuple[Scalar, str]:
+def list_cursor(loaded: Loaded[State], query: RecordQuery, rules: StageRules) -> tuple[Scalar, str]:
     """Return the cursor of a request in a list."""
     return columns(loaded.state, rules)[query.order], loaded.id

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from services.verification.domain.commands import ClaimCommand, ClaimRequest, Command
-from services.verification.domain.decisions import Rules
 from services.verification.domain.state import State
 from services.verification.errors import DOCUMENT_NOT_FOUND, NO_OFFICER, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
 from services.verification.presenters import find_any_document
@@ -19,6 +18,7 @@ from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import DocumentRef, Staff
 from shared.contracts.lifecycle import Status
+from shared.contracts.stages import StageRules
 from shared.identity.accounts import Role
 from shared.runtime.conflict import conflict_refusal
 from shared.runtime.executor import Loaded
@@ -46,14 +46,16 @@ class ListPosition:
 class VerificationService:
     """Requests as officers see them."""
 
-    def __init__(
-        self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules, previews: DocumentPreviews
-    ) -> None:
+    def __init__(self, runtime: ServiceRuntime[State], platform: Platform, previews: DocumentPreviews) -> None:
         self.executor = runtime.executor
         self.store = runtime.store
         self.platform = platform
-        self.rules = rules
         self.previews = previews
+
+    @property
+    def rules(self) -> StageRules:
+        """The rules of the stages that hold now."""
+        return self.platform.rules()
 
     def today(self) -> date:
         """Return the current date in Halmahera Timur."""

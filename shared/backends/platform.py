@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from itsdangerous import URLSafeSerializer
 
 from shared.backends.port import Backend
-from shared.calendar import WorkingCalendar, official_calendar, parse_overrides
+from shared.calendar import Overrides, WorkingCalendar, parse_overrides
 from shared.clock import Clock, NewId, random_id, system_clock
+from shared.contracts.stages import StageRules
 from shared.documents.inspection.inspector import Inspector
 from shared.documents.instrumented import InstrumentedDocumentStore
 from shared.documents.port import DocumentStore
@@ -26,6 +27,7 @@ from shared.mail.smtp import SmtpMailer
 from shared.mail.smtp_settings import InvalidSmtpUrl
 from shared.office.port import OfficeStore
 from shared.office.presence import PresenceRegister
+from shared.office.settings import SettingsRegister
 from shared.secrets import load_secret, read_secret
 from shared.settings import InvalidSettings, Settings
 from shared.storage.port import Column, StateStore
@@ -41,7 +43,7 @@ class Platform:
     settings: Settings
     clock: Clock
     new_id: NewId
-    calendar: WorkingCalendar
+    office_settings: SettingsRegister
     backend: Backend
     mailer: Mailer
     identity: IdentityService
@@ -68,6 +70,15 @@ class Platform:
         return self.backend.office
 
     @property
+    def calendar(self) -> WorkingCalendar:
+        """The calendar that holds now."""
+        return self.rules().calendar
+
+    def rules(self) -> StageRules:
+        """Return the rules of the stages that hold now."""
+        return self.office_settings.current.rules
+
+    @property
     def presence(self) -> PresenceRegister:
         return PresenceRegister(self.office, self.clock)
 
@@ -92,9 +103,10 @@ class Platform:
         await self.prepare_stores()
 
     async def prepare_stores(self) -> None:
-        """Create the stores of accounts and of the office."""
+        """Create the stores of accounts and of the office, and read what the office has set."""
         await self.accounts.prepare()
         await self.office.prepare()
+        await self.office_settings.refresh()
 
     async def close(self) -> None:
         await self.mailer.close()
@@ -116,7 +128,7 @@ def open_platform(
         settings=settings,
         clock=clock,
         new_id=new_id,
-        calendar=_calendar(settings),
+        office_settings=SettingsRegister(backend.office, clock, _overrides(settings)),
         backend=backend,
         mailer=_mailer(settings),
         identity=IdentityService(
@@ -141,10 +153,10 @@ def _open_backend(settings: Settings, clock: Clock, new_id: NewId, workers: Work
     return embedded(settings, clock, new_id, workers.messages)
 
 
-def _calendar(settings: Settings) -> WorkingCalendar:
+def _overrides(settings: Settings) -> Overrides:
     path = settings.data / "calendar.json"
     try:
-        return official_calendar(parse_overrides(path.read_text()) if path.exists() else None)
+        return parse_overrides(path.read_text()) if path.exists() else {}
     except ValueError as error:
         raise InvalidSettings(f"{path}: {error}") from error
 

@@ -50,13 +50,14 @@ class StageRules:
     """Numbers of working days: internal targets for the office, and what the applicant is asked to keep.
 
     An applicant completes a returned request within `respond_days`, answers a question within `answer_days`, and confirms a
-    handover within `confirm_days`. The work itself has the target date of its request.
+    handover within `confirm_days`. The work itself has the target date of its request; `work_days` is what is suggested for it.
     """
 
     calendar: WorkingCalendar
     verify_days: int = 1
     appoint_days: int = 2
     start_days: int = 2
+    work_days: int = 20
     respond_days: int = 10
     answer_days: int = 5
     confirm_days: int = 5
@@ -72,6 +73,21 @@ class StageRules:
             Status.DELIVERED: self.confirm_days,
         }
         return days.get(status, 0)
+
+    @property
+    def respond_remind_days(self) -> tuple[int, ...]:
+        """The working days after which an applicant is reminded to complete a request: 5 and 8 of 10."""
+        return _days_before(self.respond_days, -(-self.respond_days // 2), self.respond_days * 4 // 5)
+
+    @property
+    def confirm_remind_days(self) -> tuple[int, ...]:
+        """The working days after which an applicant is reminded to confirm a handover: 3 of 5."""
+        return _days_before(self.confirm_days, -(-self.confirm_days // 2))
+
+
+def _days_before(last: int, *days: int) -> tuple[int, ...]:
+    """Return each of these days once, if it is before the last one."""
+    return tuple(day for day in dict.fromkeys(days) if 0 < day < last)
 
 
 @dataclass(frozen=True, slots=True)

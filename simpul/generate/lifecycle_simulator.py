@@ -11,7 +11,6 @@ from typing import Any
 
 from services.assignment.decider import decider as assignment_decider
 from services.assignment.domain import commands as assignment
-from services.assignment.domain.decisions import Rules as AssignmentRules
 from services.assignment.domain.decisions import next_record_number
 from services.intake.decider import decider as intake_decider
 from services.intake.domain import commands as intake
@@ -20,7 +19,6 @@ from services.notification.decider import decider as notification_decider
 from services.notification.domain import commands as notification
 from services.notification.domain.delivery import claimed_messages
 from services.verification.decider import decider as verification_decider
-from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import official_calendar
 from shared.contracts.envelope import Event
 from shared.contracts.facts import (
@@ -34,6 +32,7 @@ from shared.contracts.facts import (
     Verdict,
 )
 from shared.contracts.notification import MessageOutcome
+from shared.contracts.stages import StageRules
 from shared.runtime.decider import Decider
 from shared.runtime.decider_runner import Cause, DeciderRunner, WorkingCopy
 
@@ -53,8 +52,8 @@ def build_deciders() -> dict[str, Decider[Any]]:
     calendar = official_calendar()
     deciders = (
         intake_decider(IntakeRules()),
-        verification_decider(VerificationRules(calendar)),
-        assignment_decider(AssignmentRules(calendar)),
+        verification_decider(lambda: StageRules(calendar)),
+        assignment_decider(lambda: StageRules(calendar)),
         notification_decider(),
     )
     return {decider.service: decider for decider in deciders}

@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 
 from services.assignment.decider import decider as assignment_decider
-from services.assignment.domain.decisions import Rules as AssignmentRules
 from services.intake.decider import decider as intake_decider
 from services.intake.domain.decisions import Rules as IntakeRules
 from services.notification.decider import decider as notification_decider
 from services.verification.decider import decider as verification_decider
-from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import WorkingCalendar
 from shared.contracts import assignment as assignment_facts
 from shared.contracts import intake as intake_facts
@@ -24,6 +22,7 @@ from shared.contracts import verification as verification_facts
 from shared.contracts.envelope import decode_event, encode_event
 from shared.contracts.facts import Fact
 from shared.contracts.registry import BY_TYPE, FACTS, UPCASTERS, UnknownFact, UnreadableEvent, upcast
+from shared.contracts.stages import StageRules
 from shared.runtime.decider import Decider
 from shared.web.views.labels import EVENT_LABELS
 from simpul.generate.event_catalogue import OUTPUT_PATH, SUBSCRIBES_TO, render_catalogue
@@ -42,8 +41,8 @@ MODULES = {
 CALENDAR = WorkingCalendar(holidays={})
 SERVICES: list[Decider[Any]] = [
     intake_decider(IntakeRules()),
-    verification_decider(VerificationRules(CALENDAR)),
-    assignment_decider(AssignmentRules(CALENDAR)),
+    verification_decider(lambda: StageRules(CALENDAR)),
+    assignment_decider(lambda: StageRules(CALENDAR)),
     notification_decider(),
 ]
 

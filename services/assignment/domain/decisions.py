@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from services.assignment.domain.commands import (
@@ -50,14 +49,6 @@ LEAD_COMMANDS = (StartWork, NoteProgress, PauseWork, ResumeWork, CompleteWork)
 """Commands of the work, which only the lead gives."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules(StageRules):
-    """The rules of the stages; `work_days` is for the target that is suggested."""
-
-    work_days: int = 20
-    confirm_remind_days: tuple[int, ...] = (3,)
-
-
 ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
     RejectRequest: frozenset({Status.SUBMITTED, Status.VERIFIED}),
     AssignLead: frozenset({Status.VERIFIED}),
@@ -77,7 +68,7 @@ What is delivered gets another lead only if the lead leaves. After the applicant
 """
 
 
-def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:  # noqa: C901 (one case per command)
+def decide(state: State, command: Command, now: datetime, rules: StageRules) -> list[Fact]:  # noqa: C901 (one case per command)
     """Return the facts that follow from a command.
 
     Raises:
@@ -157,7 +148,7 @@ def _change_target(state: State, command: ChangeTarget, day: date) -> TargetChan
     )
 
 
-def _remind(state: State, command: RemindResponsible, day: date, rules: Rules) -> ReminderRequested:
+def _remind(state: State, command: RemindResponsible, day: date, rules: StageRules) -> ReminderRequested:
     clock = stage_clock(state, rules)
     if clock is None or not clock.is_overdue(day):
         raise Refusal("not_overdue")
@@ -179,7 +170,7 @@ def _note_progress(command: NoteProgress) -> WorkProgressed:
     return WorkProgressed(note=_require_text("note", command.note), percent=command.percent, by=command.by)
 
 
-def _pause(state: State, command: PauseWork, day: date, rules: Rules) -> WorkPaused:
+def _pause(state: State, command: PauseWork, day: date, rules: StageRules) -> WorkPaused:
     return WorkPaused(
         pause=state.course.pause + 1,
         question=_require_text("question", command.question),
@@ -206,7 +197,7 @@ def _paused_working_days(stopped_on: date, day: date, calendar: WorkingCalendar)
     return max(0, calendar.working_days_between(stopped_on, day))
 
 
-def resumed_target(state: State, day: date, rules: Rules) -> date | None:
+def resumed_target(state: State, day: date, rules: StageRules) -> date | None:
     """Return the target if work on hold is resumed on that day; None if it is not on hold."""
     if state.status is not Status.ON_HOLD or state.stopped_on is None or state.target_date is None:
         return None
@@ -215,7 +206,7 @@ def resumed_target(state: State, day: date, rules: Rules) -> date | None:
     )
 
 
-def _complete(state: State, command: CompleteWork, day: date, rules: Rules) -> WorkCompleted:
+def _complete(state: State, command: CompleteWork, day: date, rules: StageRules) -> WorkCompleted:
     kinds = {document.kind for document in command.documents}
     if DocumentKind.RESULT not in kinds:
         raise Refusal("documents_missing")
@@ -262,6 +253,6 @@ def react(state: State, event: Event) -> list[Command]:
     return [ResumeWork()] if isinstance(event.fact, ApplicantAnswered) and has_open_answer(state) else []
 
 
-def suggested_target(day: date, rules: Rules) -> date:
+def suggested_target(day: date, rules: StageRules) -> date:
     """Return the target date that the form suggests."""
     return rules.calendar.add_working_days(day, rules.work_days)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
 from services.assignment.oversight.figures import Figures, month_from_json
 from services.assignment.oversight.periods import Period, months_between
@@ -16,7 +15,7 @@ from services.assignment.oversight.projection import COLLECTION, UPDATED_AT_KEY
 from shared.calendar import WorkingCalendar
 from shared.contracts.facts import Scope
 from shared.contracts.lifecycle import Status
-from shared.contracts.stages import Stage
+from shared.contracts.stages import Stage, StageRules
 from shared.office.port import OfficeStore
 from shared.runtime.executor import Executor
 from shared.storage.port import RecordQuery, Scalar
@@ -89,7 +88,7 @@ def year_before(period: Period) -> Period:
     return Period(first, last)
 
 
-def stage_targets(rules: Rules) -> dict[Stage, int]:
+def stage_targets(rules: StageRules) -> dict[Stage, int]:
     """Return the working days within which a stage should end; that of a reply is the longer of its two."""
     return {
         Stage.VERIFY: rules.verify_days,

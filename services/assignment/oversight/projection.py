@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from services.assignment.domain.state import State
@@ -42,13 +43,19 @@ class FiguresProjection:
     """
 
     def __init__(
-        self, decider: Decider[State], store: StateStore, office: OfficeStore, calendar: WorkingCalendar, clock: Clock
+        self,
+        decider: Decider[State],
+        store: StateStore,
+        office: OfficeStore,
+        calendar: Callable[[], WorkingCalendar],
+        clock: Clock,
     ) -> None:
         # A runner of its own, because reading everything would evict what commands need from the cache.
         self._runner = DeciderRunner(decider)
         self._store = store
         self._office = office
-        self._calendar = calendar
+        self._calendar_in_force = calendar
+        self._calendar = calendar()
         self._clock = clock
         self._cursor = ""
         self._complete = False
@@ -64,6 +71,8 @@ class FiguresProjection:
     async def update(self) -> None:
         """Bring the figures up to date with all changes until now."""
         newest = await self._store.latest_change()
+        if (calendar := self._calendar_in_force()) is not self._calendar:
+            self._calendar, self._complete = calendar, False
         self._complete = self._complete or await self._resume()
         since = await self._first_day_changed() if self._complete and newest != self._cursor else None
         if self._complete and since is None:

@@ -12,7 +12,6 @@ from starlette.responses import HTMLResponse, Response
 
 from services.assignment.dependencies import Assignment, BoardReader, Context, Head, require_head
 from services.assignment.domain.commands import RemindResponsible
-from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.overdue_board import (
@@ -28,7 +27,7 @@ from services.assignment.pages import QUEUE_PATH
 from services.assignment.pages.staff_page import StaffPage, url
 from services.assignment.presenters import present_responsible
 from shared.contracts.lifecycle import Status
-from shared.contracts.stages import APPLICANT, Stage, stage_clock
+from shared.contracts.stages import APPLICANT, Stage, StageRules, stage_clock
 from shared.identity.accounts import Role
 from shared.runtime.executor import Loaded
 from shared.web.api.lists import ListQuery, encode_cursor
@@ -171,7 +170,7 @@ def _responsible_name(state: State, stage: Stage | None) -> str:
     return ""
 
 
-def _limit_text(stage: Stage, rules: Rules) -> str:
+def _limit_text(stage: Stage, rules: StageRules) -> str:
     words: Any = WORDS.overdue
     status = STATUS_BY_STAGE.get(stage)
     if status is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 
 from services.verification.domain.commands import (
@@ -35,14 +35,6 @@ from shared.contracts.verification import (
 from shared.runtime.conflict import conflict_refusal
 from shared.runtime.decider import Refusal
 
-
-@dataclass(frozen=True, slots=True)
-class Rules(StageRules):
-    """The rules of the stages; an applicant who is to complete a request is reminded after each of `remind_days`."""
-
-    remind_days: tuple[int, ...] = (5, 8)
-
-
 ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
     VerifyRequest: frozenset({Status.SUBMITTED}),
     ReturnRequest: frozenset({Status.SUBMITTED}),
@@ -54,7 +46,7 @@ ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
 }
 
 
-def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:
+def decide(state: State, command: Command, now: datetime, rules: StageRules) -> list[Fact]:
     """Return the facts that follow from an officer's command.
 
     Raises:
@@ -131,7 +123,7 @@ def _unacknowledged(state: State, command: VerifyRequest) -> tuple[str, ...]:
     return tuple(code for code in state.warnings if code not in command.acknowledged)
 
 
-def _decide_checklist(state: State, command: VerifyRequest | ReturnRequest, day: date, rules: Rules) -> list[Fact]:
+def _decide_checklist(state: State, command: VerifyRequest | ReturnRequest, day: date, rules: StageRules) -> list[Fact]:
     for refusal in checklist_refusals(state, command):
         raise refusal
     verdicts = tuple(sorted(command.verdicts, key=lambda verdict: CHECKLIST.index(verdict.item)))
@@ -141,12 +133,12 @@ def _decide_checklist(state: State, command: VerifyRequest | ReturnRequest, day:
     return facts
 
 
-def _checklist_fact(state: State, command: VerifyRequest | ReturnRequest, day: date, rules: Rules) -> Fact:
+def _checklist_fact(state: State, command: VerifyRequest | ReturnRequest, day: date, rules: StageRules) -> Fact:
     round_number, verdicts, by = state.course.round, command.verdicts, command.by
     if isinstance(command, VerifyRequest):
         return RequestVerified(round=round_number, verdicts=verdicts, acknowledged=state.warnings, by=by)
     respond_by, *remind_on = (
-        rules.calendar.add_working_days(day, count) for count in (rules.respond_days, *rules.remind_days)
+        rules.calendar.add_working_days(day, count) for count in (rules.respond_days, *rules.respond_remind_days)
     )
     return RequestReturned(
         round=round_number, verdicts=verdicts, respond_by=respond_by, remind_on=tuple(remind_on), by=by

@@ -12,20 +12,19 @@ from typing import Any, cast
 from uuid import UUID, uuid5
 
 from services.assignment.decider import decider as assignment_decider
-from services.assignment.domain.decisions import Rules as AssignmentRules
 from services.intake.decider import decider as intake_decider
 from services.intake.domain.decisions import Rules as IntakeRules
 from services.notification.decider import decider as notification_decider
 from services.notification.email_composer import EmailComposer, EmailSettings, Recipient
 from services.notification.email_dispatcher import EmailDispatcher
 from services.verification.decider import decider as verification_decider
-from services.verification.domain.decisions import Rules as VerificationRules
 from shared.clock import Clock
 from shared.contracts.assignment import LeadAssigned
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact
 from shared.contracts.intake import RequestWithdrawn
 from shared.contracts.registry import UnknownFact
+from shared.contracts.stages import StageRules
 from shared.contracts.verification import RequestReturned, RequestVerified
 from shared.eventlog.port import EventLog
 from shared.mail.port import Email, Outcome
@@ -45,13 +44,15 @@ from tests.support.domain.request_events import CALENDAR
 
 DECIDERS: dict[str, Decider[Any]] = {
     "intake": intake_decider(IntakeRules()),
-    "verification": verification_decider(VerificationRules(CALENDAR)),
-    "assignment": assignment_decider(AssignmentRules(CALENDAR)),
+    "verification": verification_decider(lambda: StageRules(CALENDAR)),
+    "assignment": assignment_decider(lambda: StageRules(CALENDAR)),
     "notification": notification_decider(),
 }
 SKEWS = (timedelta(), timedelta(), timedelta(hours=1), timedelta(hours=-1))
 WATCH_EVERY = 5.0
-EMAIL_SETTINGS = EmailSettings("Simpul <simpul@simpul.example>", "https://simpul.example", "", NO_CONTACT, CALENDAR)
+EMAIL_SETTINGS = EmailSettings(
+    "Simpul <simpul@simpul.example>", "https://simpul.example", "", NO_CONTACT, lambda: CALENDAR
+)
 BUGS = (
     ("notification", LeadAssigned),
     ("notification", RequestReturned),

@@ -127,7 +127,7 @@ async def another_projection(harness: StaffHarness) -> projection.FiguresProject
             break
         await asyncio.sleep(0.05)
     return projection.FiguresProjection(
-        runtime.executor.decider, runtime.store, office, harness.platform.calendar, harness.clock
+        runtime.executor.decider, runtime.store, office, lambda: harness.platform.calendar, harness.clock
     )
 
 

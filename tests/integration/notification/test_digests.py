@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from services.assignment.domain.decisions import Rules
 from services.assignment.overdue_board import OverdueBoard
 from services.assignment.overdue_digests import OverdueDigests
 from services.notification.app import _email_settings
@@ -43,7 +42,7 @@ async def harness(tmp_path: Path, server: ScriptedSmtp) -> AsyncIterator[StaffHa
 
 
 def planner(harness: StaffHarness) -> OverdueDigests:
-    platform, rules = harness.platform, Rules(harness.platform.calendar)
+    platform, rules = harness.platform, harness.platform.rules
     executor = harness.services["assignment"].runtime.executor
     board = OverdueBoard(executor, platform.accounts, platform.clock, rules)
     return OverdueDigests(board, platform.accounts, platform.office, platform.substitutes, platform.clock, rules)

@@ -10,7 +10,6 @@ from uuid import UUID, uuid5
 
 from services.assignment.decider import decider as assignment_decider
 from services.assignment.domain import commands as assignment
-from services.assignment.domain.decisions import Rules as AssignmentRules
 from services.assignment.domain.decisions import next_record_number
 from services.assignment.domain.state import State as AssignmentState
 from services.intake.decider import decider as intake_decider
@@ -23,12 +22,12 @@ from services.notification.domain.delivery import claimed_messages
 from services.notification.domain.state import State as NotificationState
 from services.verification.decider import decider as verification_decider
 from services.verification.domain import commands as verification
-from services.verification.domain.decisions import Rules as VerificationRules
 from services.verification.domain.state import State as VerificationState
 from shared.calendar import today
 from shared.contracts.envelope import Event
 from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind
 from shared.contracts.notification import MessageOutcome
+from shared.contracts.stages import StageRules
 from shared.runtime.decider import Decider, Refusal
 from shared.runtime.decider_runner import Cause, DeciderRunner, WorkingCopy
 from tests.support.domain.given_when_then import NOON, REQUEST
@@ -49,8 +48,8 @@ from tests.support.domain.request_events import (
 
 SERVICES: Mapping[str, Decider[Any]] = {
     "intake": intake_decider(IntakeRules()),
-    "verification": verification_decider(VerificationRules(CALENDAR)),
-    "assignment": assignment_decider(AssignmentRules(CALENDAR)),
+    "verification": verification_decider(lambda: StageRules(CALENDAR)),
+    "assignment": assignment_decider(lambda: StageRules(CALENDAR)),
     "notification": notification_decider(),
 }
 

@@ -15,10 +15,10 @@ from services.intake.domain.decisions import Rules as IntakeRules
 from services.notification.decider import decider as notification_decider
 from services.verification.decider import decider as verification_decider
 from services.verification.domain import commands as verification
-from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import WorkingCalendar
 from shared.contracts.envelope import Event, decode_event, encode_event
 from shared.contracts.facts import ChecklistItem, Fact, Verdict
+from shared.contracts.stages import StageRules
 from shared.eventlog.port import LogRecord, LogUnavailable
 from shared.eventlog.sqlite.log import SqliteEventLog
 from shared.runtime.decider import Decider
@@ -31,7 +31,7 @@ from tests.support.domain.request_events import ALL_OK, NURLAILA, SUBMIT, submit
 
 OTHER = "00000000-0000-4000-8000-000000000002"
 INTAKE = intake_decider(IntakeRules())
-VERIFICATION = verification_decider(VerificationRules(WorkingCalendar({})))
+VERIFICATION = verification_decider(lambda: StageRules(WorkingCalendar({})))
 NOTIFICATION = notification_decider()
 
 MANY = submitted.model_copy(update={"number": "INT-2026-000009"})

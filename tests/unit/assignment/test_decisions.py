@@ -22,7 +22,7 @@ from services.assignment.domain.commands import (
     ResumeWork,
     StartWork,
 )
-from services.assignment.domain.decisions import Rules, next_record_number, suggested_target
+from services.assignment.domain.decisions import next_record_number, suggested_target
 from services.assignment.domain.state import State
 from services.assignment.presenters import (
     objection,
@@ -47,6 +47,7 @@ from shared.contracts.assignment import (
 from shared.contracts.facts import Complexity, Fact
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
+from shared.contracts.stages import StageRules
 from shared.identity.accounts import Role
 from shared.identity.principal import Principal
 from shared.identity.substitutes import Capacity, SubstitutionKind
@@ -84,8 +85,8 @@ from tests.support.domain.request_events import (
     withdrawn,
 )
 
-RULES = Rules(CALENDAR)
-ASSIGNMENT = decider(RULES)
+RULES = StageRules(CALENDAR)
+ASSIGNMENT = decider(lambda: RULES)
 TODAY = date(2026, 11, 23)
 TARGET = date(2026, 12, 14)
 

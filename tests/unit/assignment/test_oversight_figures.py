@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 
 from services.assignment.decider import decider
-from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
 from services.assignment.oversight.charts import sparkline, tick_step
 from services.assignment.oversight.figures import (
@@ -29,12 +28,12 @@ from services.assignment.oversight.satisfaction import SurveySums
 from services.assignment.oversight.stage_visits import StageVisit, stage_visits
 from shared.calendar import WorkingCalendar
 from shared.contracts.facts import ChecklistItem, Fact
-from shared.contracts.stages import Stage
+from shared.contracts.stages import Stage, StageRules
 from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import make_event
 
 CALENDAR = WorkingCalendar({date(2026, 11, 18): "Hari libur contoh"})
-ASSIGNMENT = decider(Rules(CALENDAR))
+ASSIGNMENT = decider(lambda: StageRules(CALENDAR))
 KEY = ("data", "Dinas Perhubungan")
 
 

@@ -13,18 +13,17 @@ from hypothesis import given as given_any
 from hypothesis import settings, strategies
 
 from services.assignment.decider import decider as assignment_decider
-from services.assignment.domain.decisions import Rules as AssignmentRules
 from services.intake.decider import decider as intake_decider
 from services.intake.domain.decisions import Rules as IntakeRules
 from services.notification.decider import decider as notification_decider
 from services.verification.decider import decider as verification_decider
-from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import WorkingCalendar
 from shared.contracts import assignment as a
 from shared.contracts import intake as i
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact
 from shared.contracts.lifecycle import BEFORE_DELIVERY, ENDED, Lifecycle, Status, advance
+from shared.contracts.stages import StageRules
 from shared.runtime.decider import Decider
 from tests.support.domain.given_when_then import fold, make_event
 from tests.support.domain.request_events import (
@@ -208,8 +207,8 @@ def shuffle_sources(rng: Random, events: Sequence[Event]) -> list[Event]:
 
 SERVICES: list[Decider[Any]] = [
     intake_decider(IntakeRules()),
-    verification_decider(VerificationRules(CALENDAR)),
-    assignment_decider(AssignmentRules(CALENDAR)),
+    verification_decider(lambda: StageRules(CALENDAR)),
+    assignment_decider(lambda: StageRules(CALENDAR)),
 ]
 
 

@@ -8,9 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from services.assignment.decider import decider as assignment_decider
-from services.assignment.domain import decisions as assignment
 from services.verification.decider import decider as verification_decider
-from services.verification.domain import decisions as verification
 from shared.contracts.facts import Fact
 from shared.contracts.lifecycle import ENDED, Status
 from shared.contracts.stages import STAGES, Stage, StageClock, StageRules, stage_clock
@@ -31,16 +29,16 @@ from tests.support.domain.request_events import (
     withdrawn,
 )
 
-VERIFICATION_RULES, ASSIGNMENT_RULES = verification.Rules(CALENDAR), assignment.Rules(CALENDAR)
-VERIFICATION, ASSIGNMENT = verification_decider(VERIFICATION_RULES), assignment_decider(ASSIGNMENT_RULES)
+RULES = StageRules(CALENDAR)
+VERIFICATION, ASSIGNMENT = verification_decider(lambda: RULES), assignment_decider(lambda: RULES)
 MONDAY = date(2026, 11, 23)
 
 
 def clocks(*facts: Fact) -> list[StageClock | None]:
     """Return the clock of a request in each service that lists requests."""
     return [
-        stage_clock(given(VERIFICATION, *facts), VERIFICATION_RULES),
-        stage_clock(given(ASSIGNMENT, *facts), ASSIGNMENT_RULES),
+        stage_clock(given(VERIFICATION, *facts), RULES),
+        stage_clock(given(ASSIGNMENT, *facts), RULES),
     ]
 
 
@@ -80,7 +78,7 @@ def test_work_starts_by_its_target_at_the_latest():
 
 def test_a_target_missed_before_a_question_stays_missed():
     events = [*events_from(*IN_PROGRESS), *events_from(*ON_HOLD, start=NOON + timedelta(days=30))[-1:]]
-    found = stage_clock(fold(ASSIGNMENT, events), ASSIGNMENT_RULES)
+    found = stage_clock(fold(ASSIGNMENT, events), RULES)
     assert found == StageClock(Stage.REPLY, date(2026, 12, 23), date(2026, 12, 14))
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from services.assignment.decider import decider as assignment_decider
-from services.assignment.domain.decisions import Rules as AssignmentRules
 from services.intake.decider import decider as intake_decider
 from services.intake.domain.decisions import Rules as IntakeRules
 from services.verification.decider import decider
@@ -19,11 +18,11 @@ from services.verification.domain.commands import (
     VerifyRequest,
     WithdrawRecommendation,
 )
-from services.verification.domain.decisions import Rules
 from services.verification.domain.state import State
 from services.verification.presenters import present_summary
 from shared.calendar import WorkingCalendar
 from shared.contracts.facts import ChecklistItem, Fact, Staff
+from shared.contracts.stages import StageRules
 from shared.contracts.verification import (
     ClaimReleased,
     RecommendationWithdrawn,
@@ -46,9 +45,9 @@ from tests.support.domain.request_events import (
 )
 
 CALENDAR = WorkingCalendar({})
-VERIFICATION = decider(Rules(CALENDAR))
+VERIFICATION = decider(lambda: StageRules(CALENDAR))
 INTAKE = intake_decider(IntakeRules())
-ASSIGNMENT = assignment_decider(AssignmentRules(CALENDAR))
+ASSIGNMENT = assignment_decider(lambda: StageRules(CALENDAR))
 SAMSUL = Staff(username="samsul", name="Samsul Seandainya")
 claimed = RequestClaimed(round=1, officer=NURLAILA, by=NURLAILA)
 released = ClaimReleased(round=1, by=SAMSUL)
@@ -116,7 +115,7 @@ def test_a_colleague_may_decide_on_a_claimed_request():
 
 def test_the_queue_says_who_checks_a_request():
     def summary(*facts: Fact) -> dict[str, Any]:
-        return present_summary(Loaded(REQUEST, 2, state_after(*facts)), date(2026, 11, 23), Rules(CALENDAR))
+        return present_summary(Loaded(REQUEST, 2, state_after(*facts)), date(2026, 11, 23), StageRules(CALENDAR))
 
     found = summary(submitted, claimed)
     assert (found["claimed_by"], found["claimed_by_name"], found["claimed_at"]) == (

@@ -10,13 +10,14 @@ import pytest
 
 from services.verification.decider import decider
 from services.verification.domain.commands import RecommendRejection, ReturnRequest, VerifyRequest
-from services.verification.domain.decisions import Rules, checklist_refusals
+from services.verification.domain.decisions import checklist_refusals
 from services.verification.domain.state import State
 from services.verification.presenters import present_request, present_summary
 from services.verification.projections import requests_query
 from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
+from shared.contracts.stages import StageRules
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
 from shared.runtime.executor import Loaded
 from tests.support.domain.given_when_then import NOON, REQUEST, events_from, fold, given, interleavings, refusal_of
@@ -43,8 +44,8 @@ from tests.support.domain.request_events import (
     withdrawn,
 )
 
-RULES = Rules(CALENDAR)
-VERIFICATION = decider(RULES)
+RULES = StageRules(CALENDAR)
+VERIFICATION = decider(lambda: RULES)
 SAMSUL = Staff(username="samsul", name="Samsul Seandainya")
 KNOWN = ("birth_date",)
 TODAY = date(2026, 11, 23)

@@ -1,0 +1,266 @@
+"""What the office sets on its pages: days off and targets.
+
+Each is an entry of the office store with all changes in the order in which they were made, none of which is removed. Every process
+reads the entries once a second and keeps what follows from them as one value, which deciders are given with each call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from shared.calendar import Overrides, WorkingCalendar, official_calendar, today
+from shared.clock import Clock
+from shared.contracts.facts import Staff
+from shared.contracts.stages import StageRules
+from shared.office.port import EntryConflict, OfficeEntry, OfficeStore
+from shared.storage.port import StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+COLLECTION = "settings"
+DAYS, TARGETS = "days", "targets"
+REFRESH_INTERVAL_SECONDS = 1.0
+YEARS_AHEAD = 2
+"""Days off can be set until the end of this year of the future."""
+MAX_TARGETS: Mapping[str, int] = {
+    "verify_days": 30,
+    "appoint_days": 30,
+    "start_days": 30,
+    "work_days": 250,
+    "respond_days": 60,
+    "answer_days": 60,
+    "confirm_days": 60,
+}
+"""The most working days of each field of StageRules that the office sets; each has at least one."""
+
+
+class HolidayBasis(StrEnum):
+    """The decree behind a day off: of three ministers for the nation, or of the regent."""
+
+    JOINT_DECREE = "joint_decree"
+    REGENT_DECREE = "regent_decree"
+
+
+class SettingsRefused(Exception):
+    """The change is not possible: `field` is the field at fault, `code` the reason."""
+
+    def __init__(self, field: str, code: str, **params: Any) -> None:
+        super().__init__(code)
+        self.field = field
+        self.code = code
+        self.params = params
+
+
+class SettingsConflict(Exception):
+    """`last` was saved after the version that a change was based on."""
+
+    def __init__(self, last: Change) -> None:
+        super().__init__(f"{last.by.username} at {last.at}")
+        self.last = last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Who changed something, and when."""
+
+    by: Staff
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayChange(Change):
+    """The day became a day off with this name, or a working day if it has none."""
+
+    day: date
+    name: str | None
+    basis: HolidayBasis | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetsChange(Change):
+    """The working days of each field in MAX_TARGETS."""
+
+    days: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DayOff:
+    """A weekday that is a day off, or a working day although the nation has a holiday; `change` is None if no page set it."""
+
+    day: date
+    name: str
+    is_working_day: bool
+    change: DayChange | None
+    in_file: bool = False
+    """Whether calendar.json says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeSettings:
+    """What holds now. `official` is the calendar with calendar.json; the rules have the changes of the office on top of it."""
+
+    official: WorkingCalendar
+    rules: StageRules
+    day_changes: tuple[DayChange, ...] = ()
+    target_changes: tuple[TargetsChange, ...] = ()
+
+    @classmethod
+    def without_changes(cls, official: WorkingCalendar) -> Self:
+        return cls(official, StageRules(official))
+
+    def with_day(self, change: DayChange) -> OfficeSettings:
+        """Return the settings after this change."""
+        overrides = {**self.rules.calendar.overrides, change.day: change.name}
+        calendar = replace(self.official, overrides=overrides)
+        return replace(self, rules=replace(self.rules, calendar=calendar), day_changes=(*self.day_changes, change))
+
+    def with_targets(self, change: TargetsChange) -> OfficeSettings:
+        """Return the settings after this change."""
+        rules = StageRules(self.rules.calendar, **change.days)
+        return replace(self, rules=rules, target_changes=(*self.target_changes, change))
+
+    @property
+    def targets(self) -> dict[str, int]:
+        """The working days of each field in MAX_TARGETS."""
+        return {name: getattr(self.rules, name) for name in MAX_TARGETS}
+
+    def days_off(self, first: date, last: date) -> list[DayOff]:
+        """Return the weekdays from the first to the last day that are off, and those that were made working days."""
+        changes = {change.day: change for change in self.day_changes}
+        every_day = (first + timedelta(days=count) for count in range((last - first).days + 1))
+        return [found for day in every_day if (found := self._day_off(day, changes.get(day))) is not None]
+
+    def _day_off(self, day: date, change: DayChange | None) -> DayOff | None:
+        calendar = self.rules.calendar
+        name, official_name = calendar.holiday(day), self.official.holidays.get(day)
+        shown = name or official_name or self.official.holiday(day)
+        if shown is None or not WorkingCalendar({}).is_working_day(day):
+            return None
+        return DayOff(day, shown, name is None, change, change is None and day in self.official.overrides)
+
+
+class SettingsRegister:
+    """Keeps what holds now as `current`, and records changes."""
+
+    def __init__(self, office: OfficeStore, clock: Clock, overrides: Overrides) -> None:
+        """`overrides` are the days of calendar.json."""
+        self._office, self._clock = office, clock
+        self._base = OfficeSettings.without_changes(official_calendar(overrides))
+        self._entries: Sequence[OfficeEntry] = ()
+        self.current = self._base
+
+    async def run(self) -> None:
+        """Learn of changes that other processes save, forever."""
+        while True:
+            await asyncio.sleep(REFRESH_INTERVAL_SECONDS)
+            try:
+                await self.refresh()
+            except StoreUnavailable as error:
+                logger.warning("settings of the office cannot be read now: %s", error)
+
+    async def refresh(self) -> OfficeSettings:
+        """Read what is stored, and return what holds now. Raises StoreUnavailable."""
+        entries = await self._office.entries(COLLECTION)
+        if entries != self._entries:
+            settings, changes = self._base, {entry.key: entry.body["changes"] for entry in entries}
+            for stored in changes.get(DAYS, ()):
+                settings = settings.with_day(_day_from_json(stored))
+            for stored in changes.get(TARGETS, ()):
+                settings = settings.with_targets(_targets_from_json(stored))
+            self._entries, self.current = entries, settings
+        return self.current
+
+    async def propose_day(
+        self, day: date, name: str | None, basis: HolidayBasis | None, by: Staff
+    ) -> tuple[OfficeSettings, OfficeSettings]:
+        """Return the settings now, and after the day is made a day off or, without a name, a working day; both the same if it is.
+
+        Raises: SettingsRefused.
+        """
+        now, settings = self._clock(), await self.refresh()
+        if day < (first := today(now)):
+            raise SettingsRefused("day", "in_the_past")
+        if day > (last := last_day_ahead(first)):
+            raise SettingsRefused("day", "too_far", day=last)
+        if not WorkingCalendar({}).is_working_day(day):
+            raise SettingsRefused("day", "weekend")
+        current = settings.rules.calendar.holiday(day)
+        if current == name:
+            return settings, settings
+        if current is not None and name is not None:
+            raise SettingsRefused("day", "taken", name=current)
+        return settings, settings.with_day(DayChange(day=day, name=name, basis=basis, by=by, at=now))
+
+    async def propose_targets(self, days: Mapping[str, int], by: Staff) -> tuple[OfficeSettings, OfficeSettings]:
+        """Return the settings now, and with these working days, which are all fields of MAX_TARGETS; both the same if they are."""
+        settings = await self.refresh()
+        if settings.targets == days:
+            return settings, settings
+        return settings, settings.with_targets(TargetsChange(days=days, by=by, at=self._clock()))
+
+    async def save(self, before: OfficeSettings, after: OfficeSettings) -> OfficeSettings:
+        """Record what was proposed. Raises: SettingsConflict if somebody else saved meanwhile, StoreUnavailable."""
+        for key, name, to_json in _SECTIONS:
+            old, new = getattr(before, name), getattr(after, name)
+            if new == old:
+                continue
+            entry = await self._office.get(COLLECTION, key)
+            try:
+                if len(entry.body["changes"] if entry else ()) != len(old):
+                    raise EntryConflict(key)
+                body = {"changes": [to_json(change) for change in new]}
+                await self._office.put(COLLECTION, key, body, expected=entry.version if entry else 0)
+            except EntryConflict as error:
+                raise SettingsConflict(getattr(await self.refresh(), name)[-1]) from error
+            logger.info("%s of the office changed by %s", key, new[-1].by.username)
+        return await self.refresh()
+
+
+def require_version(changes: Sequence[Change], version: int | None) -> None:
+    """Refuse a change that was made on another version, which is the number of changes. Raises: SettingsConflict."""
+    if version is not None and version < len(changes):
+        raise SettingsConflict(changes[-1])
+
+
+def last_day_ahead(day: date) -> date:
+    """Return the last day that can be set on this day."""
+    return date(day.year + YEARS_AHEAD, 12, 31)
+
+
+def _day_to_json(change: DayChange) -> dict[str, Any]:
+    basis = change.basis.value if change.basis else None
+    return {"day": change.day.isoformat(), "name": change.name, "basis": basis, **_origin_to_json(change)}
+
+
+def _day_from_json(stored: Mapping[str, Any]) -> DayChange:
+    basis = HolidayBasis(stored["basis"]) if stored["basis"] else None
+    return DayChange(
+        day=date.fromisoformat(stored["day"]), name=stored["name"], basis=basis, **_origin_from_json(stored)
+    )
+
+
+def _targets_to_json(change: TargetsChange) -> dict[str, Any]:
+    return {"days": dict(change.days), **_origin_to_json(change)}
+
+
+def _targets_from_json(stored: Mapping[str, Any]) -> TargetsChange:
+    known = {field.name for field in fields(StageRules)}
+    days = {name: days for name, days in stored["days"].items() if name in known}
+    return TargetsChange(days=days, **_origin_from_json(stored))
+
+
+def _origin_to_json(change: Change) -> dict[str, Any]:
+    return {"by": change.by.model_dump(mode="json"), "at": change.at.isoformat()}
+
+
+def _origin_from_json(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {"by": Staff.model_validate(stored["by"]), "at": datetime.fromisoformat(stored["at"])}
+
+
+_SECTIONS = ((DAYS, "day_changes", _day_to_json), (TARGETS, "target_changes", _targets_to_json))

@@ -1,0 +1,68 @@
+"""Renew the due days by which open requests are listed, after the rules that they follow from have changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from shared.contracts.stages import StageRules
+from shared.runtime.decider import Decider
+from shared.runtime.decider_runner import DeciderRunner
+from shared.storage.port import RecordQuery, SaveOutcome, Scalar, StateStore
+
+logger = logging.getLogger(__name__)
+
+State = TypeVar("State")
+
+PAGE_SIZE = 200
+POLL_INTERVAL_SECONDS = 0.5
+SETTLING_SECONDS = 5.0
+"""Time after a change in which other processes may still save columns by earlier rules."""
+
+
+class DueRenewal(Generic[State]):
+    """Compares the stored due day of every open request with that of its state: at the start, and after each change."""
+
+    def __init__(self, decider: Decider[State], store: StateStore, rules: Callable[[], StageRules]) -> None:
+        # A runner of its own, because reading everything would evict what commands need from the cache.
+        self._runner = DeciderRunner(decider)
+        self._store = store
+        self._rules = rules
+
+    async def run(self) -> None:
+        """Renew after each change and once more when it is known everywhere, forever."""
+        loop, renewed, repeat_at = asyncio.get_running_loop(), None, 0.0
+        while True:
+            if (rules := self._rules()) is not renewed:
+                await self.renew()
+                renewed, repeat_at = rules, loop.time() + SETTLING_SECONDS
+            elif repeat_at and loop.time() >= repeat_at:
+                repeat_at = 0.0
+                await self.renew()
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+
+    async def renew(self) -> int:
+        """Save every open record with an outdated due day as its own next version; return how many were saved.
+
+        It may be stopped at any time and run by several processes; a record that changes meanwhile is saved with its due day.
+        """
+        renewed = 0
+        after: tuple[Scalar, str] | None = None
+        while True:
+            page = await self._store.find(RecordQuery("due", where={"open": 1}, after=after, limit=PAGE_SIZE))
+            writes = [
+                self._runner.close(self._runner.open(record.id, record))
+                for record, (due, _) in zip(page.records, page.keys, strict=True)
+                if self._runner.decider.columns(self._runner.state(record))["due"] != due
+            ]
+            outcomes = await self._store.save(writes) if writes else []
+            renewed += outcomes.count(SaveOutcome.SAVED)
+            if not page.has_next:
+                break
+            after = page.keys[-1]
+            await asyncio.sleep(0)
+        if renewed:
+            logger.info("renewed the due days of %d requests of %s", renewed, self._runner.decider.service)
+        return renewed
