@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from shared.backends.platform import Platform
 from shared.identity.open_work import StaffWork
-from shared.runtime.service_runtime import ServiceApp
+from shared.runtime.service_runtime import MovedDues, ServiceApp
 from shared.web.admin import dead_letter_api, dead_letter_pages, mail_viewer
 from shared.web.admin.admin_pages import PendingCounters
 from shared.web.admin.dead_letter_api import DeadLetterService
@@ -22,7 +22,18 @@ from shared.web.app import create_app
 from shared.web.auth import api as identity_api
 from shared.web.auth import sign_in_pages
 from shared.web.auth.access import public
-from shared.web.office import phrase_pages, phrases, settings_pages, substitute_pages, substitutes, view_pages, views
+from shared.web.office import (
+    holiday_pages,
+    phrase_pages,
+    phrases,
+    settings,
+    settings_pages,
+    substitute_pages,
+    substitutes,
+    target_pages,
+    view_pages,
+    views,
+)
 from shared.web.views.navigation import HOME, SIGN_IN
 from shared.web.views.page_routes import PageRoute, see_other
 from simpul.maintenance import check_storage, sweep_periodically
@@ -39,7 +50,7 @@ OPENAPI_TAGS = (
     },
     {"name": "notification", "description": "Administrators look after the emails that were sent about requests."},
     {"name": "staff", "description": "Sessions and accounts of staff."},
-    {"name": "office", "description": "Ready-made sentences, substitutes and saved views."},
+    {"name": "office", "description": "Ready-made sentences, substitutes, saved views, days off and targets."},
     {"name": "dead letters", "description": "Administrators replay or discard events that could not be processed."},
 )
 
@@ -91,6 +102,7 @@ def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS
     )
     app.state.waiting = pending_counters(services, dead_letters)
     app.state.staff_work = staff_work((*services, *unstarted))
+    app.state.moved_dues = moved_dues((*services, *unstarted))
     gauges = _gauges(platform, services, app)
     return app
 
@@ -119,6 +131,11 @@ def staff_work(services: Iterable[ServiceApp]) -> list[StaffWork]:
     return [service.staff_work for service in services if service.staff_work is not None]
 
 
+def moved_dues(services: Iterable[ServiceApp]) -> MovedDues | None:
+    """Return the function of the service that knows every due day, None if it is not among these."""
+    return next((service.moved_dues for service in services if service.moved_dues is not None), None)
+
+
 def shared_routers(platform: Platform, dead_letters: DeadLetterService, names: Sequence[str]) -> list[APIRouter]:
     """The routes that belong to no service; without intake, which owns the home page, that leads to the sign-in page."""
     routers = [
@@ -130,7 +147,10 @@ def shared_routers(platform: Platform, dead_letters: DeadLetterService, names: S
         substitute_pages.router,
         views.router,
         view_pages.router,
+        settings.router,
         settings_pages.router,
+        holiday_pages.router,
+        target_pages.router,
         dead_letter_api.router(dead_letters),
         dead_letter_pages.pages(dead_letters),
         mail_viewer.pages(platform),

@@ -41,6 +41,8 @@ PATH_PREFIXES: Mapping[str, str] = {
     "/api/views": ADMIN_SERVICE,
     "/tampilan": ADMIN_SERVICE,
     "/pengaturan": ADMIN_SERVICE,
+    "/api/holidays": ADMIN_SERVICE,
+    "/api/targets": ADMIN_SERVICE,
 }
 """A prefix covers its own path and all paths below it: `/akun` does not cover `/akun-saya`."""
 

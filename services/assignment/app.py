@@ -62,4 +62,5 @@ def build(platform: Platform) -> ServiceApp:
         runtime,
         (BoundRouter(*routers, services=(service, handovers, oversight), limits=LIMITS),),
         staff_work=LeadWork(runtime.executor),
+        moved_dues=service.moved_dues,
     )

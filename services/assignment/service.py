@@ -18,18 +18,22 @@ from services.assignment.schemas import BulkAssignment, BulkReassignment
 from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import Staff
-from shared.contracts.stages import StageRules
+from shared.contracts.stages import MovedDue, StageRules, moved_due
 from shared.identity.accounts import Account, Role
 from shared.identity.principal import Principal
 from shared.runtime.decider import Refusal
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
+from shared.storage.port import RecordQuery
 from shared.web.api import commands
 from shared.web.api.bulk import BulkResult, run_bulk
 from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
 from shared.web.documents.previews import open_previews
+
+MAX_REQUESTS_READ = 200
+"""Requests read at once where all open ones are compared."""
 
 
 class AssignmentService:
@@ -138,6 +142,12 @@ class AssignmentService:
             "open": await self.executor.count(open_work_query(account.username)),
             "overdue": await self.executor.count(overdue),
         }
+
+    async def moved_dues(self, before: StageRules, after: StageRules) -> list[MovedDue]:
+        """Return the open requests whose due day moves if the rules change, the earliest due first."""
+        query = RecordQuery("due", where={"open": 1}, limit=MAX_REQUESTS_READ)
+        moved = [moved_due(loaded.state, before, after) async for loaded in self.executor.find_all(query)]
+        return [found for found in moved if found is not None]
 
     async def list_workloads(self) -> list[dict[str, Any]]:
         """Return the active technical staff with the number of their open and overdue requests."""

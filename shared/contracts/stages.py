@@ -111,6 +111,24 @@ class StageClock:
         return max(0, calendar.working_days_between(self.since, self.due))
 
 
+@dataclass(frozen=True, slots=True)
+class MovedDue:
+    """An open request whose due day is another one under other rules."""
+
+    number: str
+    stage: Stage
+    due: date
+    new_due: date
+
+
+def moved_due(state: StaffRequestState, before: StageRules, after: StageRules) -> MovedDue | None:
+    """Return how other rules move the due day of a request, None if they do not."""
+    old, new = stage_clock(state, before), stage_clock(state, after)
+    if old is None or new is None or old.due == new.due:
+        return None
+    return MovedDue(state.number, old.stage, old.due, new.due)
+
+
 def stage_clock(state: StaffRequestState, rules: StageRules) -> StageClock | None:
     """Return the clock of a request, None if it has ended.
 

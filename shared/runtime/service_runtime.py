@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from shared.backoff import Backoff
 from shared.clock import Clock
+from shared.contracts.stages import MovedDue, StageRules
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.identity.open_work import StaffWork
 from shared.observability.logging import current_service
@@ -171,6 +172,9 @@ class ServiceRuntime(Generic[State]):
             logger.warning("the outbox of %s is left for the next start: %s", self.name, error)
 
 
+MovedDues = Callable[[StageRules, StageRules], Awaitable[Sequence[MovedDue]]]
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceApp:
     """A service with its routes, and what must happen before it starts."""
@@ -182,6 +186,8 @@ class ServiceApp:
     """By the path of an administration page, a function that counts the entries that need attention."""
     staff_work: StaffWork | None = None
     """The open work of staff that a successor takes over; usable without starting the service."""
+    moved_dues: MovedDues | None = None
+    """Finds the open requests whose due day moves from the first rules to the second; usable without starting the service."""
 
     @property
     def name(self) -> str:

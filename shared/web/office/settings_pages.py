@@ -1,27 +1,29 @@
-"""The page that shows heads and administrators what is set, and where each value comes from and is changed."""
+"""The page that shows heads and administrators what is set and where each value comes from; links lead to what can be changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from fastapi import APIRouter, Request, Response
 
-from shared.calendar import WorkingCalendar, today
-from shared.contracts.stages import StageRules
+from shared.calendar import today
+from shared.identity.accounts import Role
+from shared.office.settings import Change, DayOff, OfficeSettings
 from shared.settings import Settings
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.dependencies import platform_of
+from shared.web.forms.posted_form import PostedForm
 from shared.web.office.phrases import Editor, load_phrases
-from shared.web.views.formats import format_size
+from shared.web.office.settings import listed_days
+from shared.web.views.formats import format_date, format_size
 from shared.web.views.labels import CHECKLIST_LABELS
 from shared.web.views.navigation import SETTINGS
 from shared.web.views.page_routes import PageRoute
 from shared.web.views.static_files import arms_url
 from shared.web.views.words import fill
 
-HOLIDAYS_AHEAD = timedelta(days=365)
 OFFICE_SETTINGS = (
     "office_name",
     "office_arms",
@@ -57,10 +59,10 @@ class HolidayRow:
 
 
 @router.get(SETTINGS)
-async def show_settings(request: Request, _editor: Editor) -> Response:
+async def show_settings(request: Request, editor: Editor) -> Response:
     """Show the settings of the office; each is changed where its source says."""
     platform = platform_of(request)
-    settings, calendar = platform.settings, platform.calendar
+    settings, office_settings = platform.settings, await platform.office_settings.refresh()
     phrases, _ = await load_phrases(platform.office)
     return await templates(
         request,
@@ -68,9 +70,11 @@ async def show_settings(request: Request, _editor: Editor) -> Response:
         office=[_setting_row(settings, name) for name in OFFICE_SETTINGS],
         arms=arms_url(settings),
         limits=[_setting_row(settings, name) for name in LIMIT_SETTINGS],
-        targets=_target_rows(StageRules(calendar)),
+        may_change=editor.has_role(Role.ADMIN),
+        targets=list(office_settings.targets.items()),
+        targets_source=last_change(office_settings.target_changes) or _texts.built_in,
         checklist=list(CHECKLIST_LABELS.values()),
-        holidays=list(coming_holidays(calendar, today(platform.clock()))),
+        holidays=coming_holidays(office_settings, today(platform.clock())),
         phrases=len(phrases),
     )
 
@@ -87,21 +91,31 @@ def _setting_row(settings: Settings, name: str) -> SettingRow:
     )
 
 
-def _target_rows(rules: StageRules) -> Sequence[tuple[str, int]]:
-    """Return the working days of each stage; the work itself has the target of its request."""
-    days = ("verify_days", "appoint_days", "start_days", "respond_days", "answer_days", "confirm_days")
-    return [(_texts.targets[name], getattr(rules, name)) for name in days]
+def coming_holidays(settings: OfficeSettings, day: date) -> list[HolidayRow]:
+    """Return the coming days off that are no Saturday or Sunday, and the holidays on which the office works."""
+    return [HolidayRow(one.day, day_name(one), day_source(one)) for one in listed_days(settings, day)]
 
 
-def coming_holidays(calendar: WorkingCalendar, day: date) -> Iterator[HolidayRow]:
-    """Yield the days off of the coming year that are no Saturday or Sunday, and those that the office took out."""
-    for coming_day in (day + timedelta(days=count) for count in range(HOLIDAYS_AHEAD.days)):
-        name, changed = calendar.holiday(coming_day), coming_day in calendar.overrides
-        if name and not WorkingCalendar({}).is_working_day(coming_day):
-            continue
-        if name:
-            yield HolidayRow(coming_day, name, _texts.by_office if changed else _texts.by_nation)
-        elif changed:
-            yield HolidayRow(
-                coming_day, fill(_texts.working, name=calendar.holidays.get(coming_day, "")), _texts.by_office
-            )
+def day_name(one: DayOff) -> str:
+    return str(fill(_texts.working, name=one.name)) if one.is_working_day else one.name
+
+
+def day_source(one: DayOff) -> str:
+    """Return where a day off comes from, and who set it."""
+    if one.change is None:
+        return str(_texts.by_file if one.in_file else _texts.by_nation)
+    basis = _texts.bases[one.change.basis.value] if one.change.basis else _texts.by_office
+    return str(fill(_texts.set_by, basis=basis, name=one.change.by.name, day=format_date(today(one.change.at))))
+
+
+def last_change(changes: Sequence[Change]) -> str:
+    """Return who changed something last, "" if nobody has."""
+    if not changes:
+        return ""
+    return str(fill(_texts.changed, name=changes[-1].by.name, day=format_date(today(changes[-1].at))))
+
+
+def parse_version(posted: PostedForm) -> int | None:
+    """Return the version that the page showed, None if the form has none."""
+    text = posted.text("version")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

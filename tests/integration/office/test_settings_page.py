@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.calendar import official_calendar
+from shared.office.settings import OfficeSettings
 from shared.web.office.settings_pages import HolidayRow, coming_holidays
 from tests.support.services.assignment_pages import page, visible_text
 from tests.support.services.services_harness import services_harness
@@ -51,7 +52,7 @@ async def test_others_do_not_read_the_settings(harness: StaffHarness, who: str, 
 
 def test_the_days_off_of_the_coming_year_name_what_the_office_changed():
     calendar = official_calendar({date(2026, 12, 9): "Pemilihan kepala desa", date(2026, 12, 25): None})
-    rows = list(coming_holidays(calendar, date(2026, 12, 1)))
+    rows = coming_holidays(OfficeSettings.without_changes(calendar), date(2026, 12, 1))
     assert rows[:3] == [
         HolidayRow(date(2026, 12, 9), "Pemilihan kepala desa", "calendar.json"),
         HolidayRow(

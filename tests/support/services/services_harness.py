@@ -16,7 +16,7 @@ from shared.contracts.facts import Fact
 from shared.settings import Settings
 from shared.web.admin.dead_letter_api import DeadLetterService
 from shared.web.app import create_app
-from simpul.app import pending_counters, shared_routers, staff_work
+from simpul.app import moved_dues, pending_counters, shared_routers, staff_work
 from simpul.registry import build_services
 from tests.support.adapters.scripted_smtp import ScriptedSmtp
 from tests.support.domain import request_events as tale
@@ -49,6 +49,7 @@ async def services_harness(
     app = create_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
     app.state.waiting = pending_counters(services.values(), dead_letters)
     app.state.staff_work = staff_work(services.values())
+    app.state.moved_dues = moved_dues(services.values())
     try:
         yield StaffHarness(platform, services, app, clock)
     finally:

@@ -1,0 +1,291 @@
+"""Days off and targets over HTTP: bodies, responses, messages of refusals, and what a change moves before it is saved."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+
+from shared.calendar import today
+from shared.contracts.stages import MovedDue, Stage
+from shared.identity.accounts import Role
+from shared.identity.service import Principal
+from shared.office.settings import (
+    MAX_TARGETS,
+    Change,
+    DayOff,
+    HolidayBasis,
+    OfficeSettings,
+    SettingsConflict,
+    SettingsRefused,
+    last_day_ahead,
+    require_version,
+)
+from shared.runtime.service_runtime import MovedDues
+from shared.web.api.problems import Problem, validation_problem
+from shared.web.api.request_lists import Day
+from shared.web.api.validation import FieldError, RequestBody
+from shared.web.auth.access import GuardedRoute, signed_in
+from shared.web.dependencies import platform_of
+from shared.web.forms.text_fields import CLEAN_LINE
+from shared.web.views.formats import format_date, format_datetime
+from shared.web.views.words import load_words
+
+HOLIDAYS_PATH, TARGETS_PATH = "/api/holidays", "/api/targets"
+READERS = signed_in(Role.STRUCTURAL, Role.ADMIN)
+EDITORS = signed_in(Role.ADMIN)
+Editor = Annotated[Principal, Depends(EDITORS)]
+LISTED_DAYS = timedelta(days=365)
+"""How far ahead days off are listed; those that the office set itself are listed as far as they are."""
+MAX_LISTED_MOVES = 50
+"""How many of the requests whose due day moves are listed."""
+MAX_NAME_LENGTH = 80
+
+TEXTS = load_words("shared.web.office").settings
+
+Version = Annotated[int | None, Field(ge=0, strict=True, description="The version that the change is based on")]
+
+
+class HolidayBody(RequestBody):
+    """The name of a day off and the decree behind it; with a `version` only if nobody has changed the days since."""
+
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), CLEAN_LINE]
+    basis: HolidayBasis
+    version: Version = None
+
+
+def _days(name: str) -> Any:
+    return Field(ge=1, le=MAX_TARGETS[name], strict=True)
+
+
+class TargetsBody(RequestBody):
+    """Working days of each stage; with a `version` only if nobody has changed the targets since.
+
+    `work_days` is what is suggested to heads. `respond_days`, `answer_days` and `confirm_days` are given to applicants: to complete
+    a returned request, to answer a question and to confirm a handover. Requests keep the dates that they were given.
+    """
+
+    verify_days: int = _days("verify_days")
+    appoint_days: int = _days("appoint_days")
+    start_days: int = _days("start_days")
+    work_days: int = _days("work_days")
+    respond_days: int = _days("respond_days")
+    answer_days: int = _days("answer_days")
+    confirm_days: int = _days("confirm_days")
+    version: Version = None
+
+
+class HolidayResponse(BaseModel):
+    """A day off, or a holiday on which the office works (`working`).
+
+    `source` is where that comes from: the national holidays, calendar.json, or a change of the office, with who made it.
+    """
+
+    day: date
+    name: str
+    working: bool
+    source: Literal["national", "file", "office"]
+    basis: HolidayBasis | None
+    by: str | None
+    at: datetime | None
+
+
+class MovedDueResponse(BaseModel):
+    """An open request that is due on another day after the change."""
+
+    number: str
+    stage: Stage
+    due: date
+    new_due: date
+
+
+class ChangeResponse(BaseModel):
+    """`saved` is false for a preview, and if nothing changes. `moved` has the first requests that are due on another day."""
+
+    saved: bool
+    version: int
+    moved: list[MovedDueResponse]
+    moved_count: int
+
+
+class HolidaysResponse(BaseModel):
+    """The days off of the coming year and later ones that the office set; `version` counts the changes of the office."""
+
+    items: list[HolidayResponse]
+    version: int
+
+
+class TargetsResponse(BaseModel):
+    """Working days of each stage; `version` counts the changes of the office, the last of them by `by`."""
+
+    verify_days: int
+    appoint_days: int
+    start_days: int
+    work_days: int
+    respond_days: int
+    answer_days: int
+    confirm_days: int
+    version: int
+    by: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change that is not saved yet, and the open requests whose due day it moves."""
+
+    before: OfficeSettings
+    after: OfficeSettings
+    moved: Sequence[MovedDue]
+
+    @property
+    def changes_anything(self) -> bool:
+        return self.after is not self.before
+
+
+@contextlib.contextmanager
+def _problems() -> Iterator[None]:
+    """Turn refusals into a Problem: 409 names who saved meanwhile."""
+    try:
+        yield
+    except SettingsRefused as refused:
+        params = {
+            name: format_date(value) if isinstance(value, date) else value for name, value in refused.params.items()
+        }
+        message = TEXTS.refusals[refused.code].format(**params)
+        raise validation_problem([FieldError(refused.field, message)]) from refused
+    except SettingsConflict as conflict:
+        last = conflict.last
+        detail = TEXTS.conflict.format(name=last.by.name, time=format_datetime(last.at))
+        raise Problem(409, detail, code="settings_changed", by=last.by.name, at=last.at.isoformat()) from conflict
+
+
+async def propose_day(
+    request: Request, editor: Principal, day: date, new: HolidayBody | None, version: int | None
+) -> Proposal:
+    """Return what making this a day off, or without `new` a working day, would change. Raises Problem 409, 422."""
+    name, basis = (new.name, new.basis) if new else (None, None)
+    with _problems():
+        before, after = await platform_of(request).office_settings.propose_day(day, name, basis, editor.staff)
+        require_version(before.day_changes, version)
+    return await _proposal(request, before, after)
+
+
+async def propose_targets(
+    request: Request, editor: Principal, days: Mapping[str, int], version: int | None
+) -> Proposal:
+    """Return what these working days would change. Raises Problem 409."""
+    with _problems():
+        before, after = await platform_of(request).office_settings.propose_targets(days, editor.staff)
+        require_version(before.target_changes, version)
+    return await _proposal(request, before, after)
+
+
+async def _proposal(request: Request, before: OfficeSettings, after: OfficeSettings) -> Proposal:
+    find_moved: MovedDues | None = getattr(request.app.state, "moved_dues", None)
+    if find_moved is None or after is before:
+        return Proposal(before, after, ())
+    return Proposal(before, after, await find_moved(before.rules, after.rules))
+
+
+async def save(request: Request, proposal: Proposal) -> None:
+    """Save what was proposed. Raises Problem 409."""
+    with _problems():
+        await platform_of(request).office_settings.save(proposal.before, proposal.after)
+
+
+def listed_days(settings: OfficeSettings, day: date) -> list[DayOff]:
+    """Return the days off of the coming year, and those after it that the office set."""
+    found = settings.days_off(day, last_day_ahead(day))
+    return [one for one in found if one.day < day + LISTED_DAYS or one.change is not None]
+
+
+def day_response(one: DayOff) -> HolidayResponse:
+    change = one.change
+    return HolidayResponse(
+        day=one.day,
+        name=one.name,
+        working=one.is_working_day,
+        source="office" if change else "file" if one.in_file else "national",
+        basis=change.basis if change else None,
+        by=change.by.name if change else None,
+        at=change.at if change else None,
+    )
+
+
+async def _finish(request: Request, proposal: Proposal, preview: bool, section: str) -> ChangeResponse:
+    saved = proposal.changes_anything and not preview
+    if saved:
+        await save(request, proposal)
+    changes: Sequence[Change] = getattr(proposal.after if saved else proposal.before, section)
+    return ChangeResponse(
+        saved=saved,
+        version=len(changes),
+        moved=[
+            MovedDueResponse(number=one.number, stage=one.stage, due=one.due, new_due=one.new_due)
+            for one in proposal.moved[:MAX_LISTED_MOVES]
+        ],
+        moved_count=len(proposal.moved),
+    )
+
+
+Preview = Annotated[bool, Query(description="Only say which requests would be due on another day")]
+router = APIRouter(route_class=GuardedRoute, tags=["office"])
+
+
+@router.get(HOLIDAYS_PATH, response_model=HolidaysResponse, dependencies=[Depends(READERS)])
+async def list_holidays(request: Request) -> HolidaysResponse:
+    """List the coming days off, and the holidays on which the office works."""
+    platform = platform_of(request)
+    settings = await platform.office_settings.refresh()
+    items = [day_response(one) for one in listed_days(settings, today(platform.clock()))]
+    return HolidaysResponse(items=items, version=len(settings.day_changes))
+
+
+@router.put(HOLIDAYS_PATH + "/{day}", response_model=ChangeResponse)
+async def set_holiday(
+    day: Day, body: HolidayBody, editor: Editor, request: Request, preview: Preview = False
+) -> ChangeResponse:
+    """Make this a day off."""
+    return await _finish(request, await propose_day(request, editor, day, body, body.version), preview, "day_changes")
+
+
+@router.delete(HOLIDAYS_PATH + "/{day}", response_model=ChangeResponse)
+async def remove_holiday(
+    day: Day,
+    editor: Editor,
+    request: Request,
+    version: Annotated[int | None, Query(ge=0)] = None,
+    preview: Preview = False,
+) -> ChangeResponse:
+    """Make this a working day, also if the nation has a holiday."""
+    return await _finish(request, await propose_day(request, editor, day, None, version), preview, "day_changes")
+
+
+@router.get(TARGETS_PATH, response_model=TargetsResponse, dependencies=[Depends(READERS)])
+async def read_targets(request: Request) -> TargetsResponse:
+    """Read the targets of the stages."""
+    settings = await platform_of(request).office_settings.refresh()
+    last = settings.target_changes[-1] if settings.target_changes else None
+    return TargetsResponse(
+        **settings.targets,
+        version=len(settings.target_changes),
+        by=last.by.name if last else None,
+        at=last.at if last else None,
+    )
+
+
+@router.put(TARGETS_PATH, response_model=ChangeResponse)
+async def set_targets(body: TargetsBody, editor: Editor, request: Request, preview: Preview = False) -> ChangeResponse:
+    """Set the targets of all stages."""
+    proposal = await propose_targets(request, editor, target_days(body), body.version)
+    return await _finish(request, proposal, preview, "target_changes")
+
+
+def target_days(body: TargetsBody) -> dict[str, int]:
+    return body.model_dump(include=set(MAX_TARGETS))
