@@ -76,7 +76,7 @@ class HolidaysPage:
             version=len(settings.day_changes),
             saved=_saved_text(saved, changed),
             year=today(platform.clock()).year,
-            **proposed,
+            **{"proposed": "", **proposed},
         )
 
     async def submit(self, posted: PostedForm) -> Response:

@@ -53,7 +53,7 @@ class TargetsPage:
             version=len(settings.target_changes),
             changed=last_change(settings.target_changes),
             saved=SAVED in self._request.query_params and not posted.sent,
-            **proposed,
+            **{"moved": (), **proposed},
         )
 
     async def submit(self, posted: PostedForm) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
@@ -195,10 +196,11 @@ async def test_of_two_administrators_at_once_one_saves(harness: StaffHarness):
     register, by = harness.platform.office_settings, Staff(username="admin", name="Admin Contoh")
     first = await register.propose_targets({**DAYS, "verify_days": 2}, by)
     second = await register.propose_targets({**DAYS, "verify_days": 3}, by)
-    await register.save(*first)
+    outcomes = await asyncio.gather(register.save(*first), register.save(*second), return_exceptions=True)
+    assert [isinstance(outcome, SettingsConflict) for outcome in outcomes] == [False, True], outcomes
+    assert harness.platform.rules().verify_days == 2
     with pytest.raises(SettingsConflict):
         await register.save(*second)
-    assert harness.platform.rules().verify_days == 2
 
 
 async def test_only_administrators_change_and_heads_read(harness: StaffHarness):

@@ -9,6 +9,8 @@ from itertools import chain
 
 from playwright.sync_api import expect
 
+from shared.calendar import official_calendar
+from shared.web.views.formats import MONTHS
 from tests.support.browser.browser_sessions import BrowserSession
 from tests.support.browser.email_links import open_contact_link
 from tests.support.browser.sample_requests import ODD_NUMBER, PARKED, SampleRequests
@@ -20,9 +22,9 @@ from tests.support.browser.upload_page_states import (
     form_filled,
     form_waiting,
 )
-from tests.support.browser.user_actions import CHECK, DICTIONARY, LETTER, Applicant, Head, Officer, field, pick
+from tests.support.browser.user_actions import CHECK, DICTIONARY, LETTER, Applicant, Head, Officer, field, pick, put
 from tests.support.e2e.request_steps import STEPS
-from tests.support.e2e.server_session import SubmittedRequest
+from tests.support.e2e.server_session import TODAY, SubmittedRequest
 
 OpenPage = Callable[[BrowserSession, SampleRequests], None]
 NOTE = "Halaman 2 belum memuat tanda tangan dan cap Kepala Dinas."
@@ -81,6 +83,21 @@ def opens(session: BrowserSession, asked: SubmittedRequest, action: str = "") ->
 def refused(session: BrowserSession, button: str) -> None:
     session.page.get_by_role("main").get_by_role("button", name=button, exact=True).click()
     expect(session.page.get_by_role("alert").first).to_be_focused()
+
+
+def holidays_moved(session: BrowserSession, _samples: SampleRequests) -> None:
+    """Add the next working day as a day off, up to the list of the requests that move."""
+    page, day = session.open("/pengaturan/libur"), official_calendar().add_working_days(TODAY, 1)
+    for label, text in (("Tanggal", str(day.day)), ("Bulan", MONTHS[day.month - 1]), ("Tahun", str(day.year))):
+        put(page.get_by_role("group", name="Tanggal").get_by_label(label), text)
+    page.get_by_label("Nama").fill("Pemilihan kepala desa serentak")
+    page.get_by_role("button", name="Tambah", exact=True).click()
+    expect(page.get_by_role("button", name="Simpan", exact=True)).to_be_visible()
+
+
+def targets_refused(session: BrowserSession, _samples: SampleRequests) -> None:
+    session.open("/pengaturan/target").get_by_label("Pengerjaan").fill("400")
+    refused(session, "Simpan target")
 
 
 def moving(state: str, step: str, path: str, press: str) -> OpenPage:
@@ -424,6 +441,12 @@ ADMIN: dict[str, OpenPage] = {
     "account password made": account_made,
     "own account": at("/akun-saya"),
     "own account refused": own_refused,
+    "settings": at("/pengaturan"),
+    "holidays": at("/pengaturan/libur"),
+    "holidays refused": at("/pengaturan/libur", press="Tambah"),
+    "holidays moved": holidays_moved,
+    "targets": at("/pengaturan/target"),
+    "targets refused": targets_refused,
     "api": at("/api/docs"),
 }
 
