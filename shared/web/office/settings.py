@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from shared.calendar import today
 from shared.contracts.stages import MovedDue, Stage
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from shared.identity.principal import Principal
 from shared.office.settings import (
     MAX_TARGETS,
     Change,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ async def test_a_day_off_that_moves_requests_is_saved_after_they_were_shown(harn
         text = visible_text(shown)
         assert "Selasa, 24 November 2026 menjadi hari libur: Pemilihan kepala desa" in text
         assert f"{submitted.number} Verifikasi Sel 24 Nov Rab 25 Nov" in text
-        assert harness.platform.office_settings.current.day_changes == ()
+        assert harness.platform.calendar.is_working_day(date(2026, 11, 24))
         saved = await opened.send(shown, _do="save")
         assert saved.status_code == 303
         (change,) = harness.platform.office_settings.current.day_changes
