@@ -59,9 +59,9 @@ class HolidaysPage:
         self._editor = editor
 
     async def show(self, posted: PostedForm) -> Response:
-        return await self._show(posted)
+        return await self._render(posted)
 
-    async def _show(self, posted: PostedForm, **proposed: Any) -> Response:
+    async def _render(self, posted: PostedForm, **proposed: Any) -> Response:
         platform = platform_of(self._request)
         settings = await platform.office_settings.refresh()
         days = listed_days(settings, today(platform.clock()))
@@ -87,7 +87,7 @@ class HolidaysPage:
             day, body = _validate(join_date(posted, "day"), date_error(posted, "day"))
         proposal = await propose_day(self._request, self._editor, day, body, version)
         if proposal.moved and posted.button != SAVE_BUTTON:
-            return await self._show(posted, **_proposed(day, body, proposal))
+            return await self._render(posted, **_proposed(day, body, proposal))
         await save(self._request, proposal)
         return see_other(f"{PATH}?{SAVED}={day}")
 

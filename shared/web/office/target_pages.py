@@ -40,9 +40,9 @@ class TargetsPage:
         self._editor = editor
 
     async def show(self, posted: PostedForm) -> Response:
-        return await self._show(posted)
+        return await self._render(posted)
 
-    async def _show(self, posted: PostedForm, **proposed: Any) -> Response:
+    async def _render(self, posted: PostedForm, **proposed: Any) -> Response:
         settings = await platform_of(self._request).office_settings.refresh()
         return await templates(
             self._request,
@@ -63,7 +63,7 @@ class TargetsPage:
         shown = " ".join(map(str, days.values()))
         if proposal.moved and posted.text(SEEN_FIELD) != shown:
             moved = proposal.moved[:MAX_LISTED_MOVES]
-            return await self._show(posted, seen=shown, moved=moved, moved_count=len(proposal.moved))
+            return await self._render(posted, seen=shown, moved=moved, moved_count=len(proposal.moved))
         await save(self._request, proposal)
         return see_other(f"{PATH}?{SAVED}")
 

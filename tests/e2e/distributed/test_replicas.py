@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import httpx
 import pytest
@@ -76,6 +77,34 @@ async def engine(request: pytest.FixtureRequest, real_engines: Engines) -> Async
     yield chosen
     if not chosen.alive:
         await asyncio.to_thread(chosen.start)
+
+
+async def test_a_target_that_an_administrator_sets_holds_in_every_process(
+    deployment: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient
+):
+    id_, number, _ = await submitted(public, officer)
+    before = (await officer.request("verification", id_))["due"]
+    admin = await public.sign_in("admin", PASSWORD)
+    async with httpx.AsyncClient(base_url=deployment[1].url, timeout=30) as http:
+        http.headers["Authorization"] = f"Bearer {admin.token}"
+        stored = (await http.get("/api/targets")).json()
+        targets = {name: days for name, days in stored.items() if name.endswith("_days")}
+        changed = (await http.put("/api/targets", json={**targets, "verify_days": 5})).json()
+        assert changed["saved"], changed
+        assert number in [moved["number"] for moved in changed["moved"]]
+
+        async def holds_at(process: ServiceProcess) -> bool:
+            async with at(process, officer) as connected:
+                shown = (await connected.get(f"/api/verification/requests/{id_}")).json()
+                # The list is read by the stored due day.
+                query = {"search": number, "sort": "-due", "status": "submitted"}
+                listed = (await connected.get("/api/verification/requests", params=query)).json()["items"]
+            return shown["due"] > before and [one["due"] for one in listed] == [shown["due"]]
+
+        for process in deployment[1].of("verification"):
+            await wait_until(partial(holds_at, process))
+        restored = await http.put("/api/targets", json={**targets, "version": changed["version"]})
+        assert restored.json()["saved"], restored.text
 
 
 async def test_a_page_at_one_process_hears_of_a_decision_at_another(

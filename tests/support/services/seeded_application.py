@@ -72,6 +72,7 @@ class SeededApplication:
             "letter_id": "intake:0",
             "kind": "csv",
             "change": "0",
+            "day": "2026-12-01",
         }
 
 
