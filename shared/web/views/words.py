@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -42,8 +43,9 @@ class Words:
         return iter(self._entries)
 
 
+@functools.cache
 def load_words(package: str) -> Words:
-    """Load the texts of a package. Raises: FileNotFoundError, tomllib.TOMLDecodeError."""
+    """Load the texts of a package, once. Raises: FileNotFoundError, tomllib.TOMLDecodeError."""
     text = files(package).joinpath("templates", FILE).read_text("utf-8")
     return Words(tomllib.loads(text), f"{package}/{FILE}")
 
