@@ -5,10 +5,11 @@ from __future__ import annotations
 import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Literal, cast
 
-from fpdf import FPDF
-from fpdf.fonts import TTFFont
+if TYPE_CHECKING:
+    from fpdf import FPDF
+    from fpdf.fonts import TTFFont
 
 ENCODING = "windows-1252"
 FALLBACK_FAMILY = "SimpulSerif"
@@ -40,6 +41,15 @@ _REPLACEMENTS = {
     "\uf0fc": "\u221a",
 }
 """Replacements for characters that neither font has; the last ones are bullets of word processors."""
+
+
+def new_pdf(orientation: Literal["portrait", "landscape"] = "portrait") -> FPDF:
+    """Return an empty document; the library is imported for the first one, which takes a fifth of the start of a process."""
+    from fpdf import FPDF
+
+    pdf = FPDF(orientation)
+    pdf.core_fonts_encoding = ENCODING
+    return pdf
 
 
 def printable(text: str) -> str:
@@ -100,8 +110,7 @@ def _spell_out(character: str) -> str:
 
 @cache
 def _standard_widths(bold: bool) -> dict[str, float]:
-    pdf = FPDF()
-    pdf.core_fonts_encoding = ENCODING
+    pdf = new_pdf()
     pdf.set_font("Times", "B" if bold else "", 100)
     return {character: pdf.get_string_width(character) / 100 for character in STANDARD_CHARACTERS}
 
@@ -109,8 +118,8 @@ def _standard_widths(bold: bool) -> dict[str, float]:
 @cache
 def _fallback_widths(bold: bool) -> dict[str, float]:
     """Return the width of every character of the font in mm per point of size."""
-    pdf = FPDF()
+    pdf = new_pdf()
     add_fallback_font(pdf, bold)
     pdf.set_font(FALLBACK_FAMILY, "B" if bold else "", 100)
-    codes = cast(TTFFont, pdf.current_font).cmap
+    codes = cast("TTFFont", pdf.current_font).cmap
     return {chr(code): pdf.get_string_width(chr(code)) / 100 for code in codes}

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import segno
-from fpdf import FPDF
 
 from services.assignment.handover_record.pdf_fonts import (
-    ENCODING,
     FALLBACK_FAMILY,
     add_fallback_font,
     is_standard,
+    new_pdf,
     printable,
     width_of,
 )
@@ -34,11 +33,10 @@ class PdfLayout:
 
     def __init__(self, title: str, day: date, *, landscape: bool = False) -> None:
         self._title = title
-        self._pdf = FPDF("landscape" if landscape else "portrait")
+        self._pdf = new_pdf("landscape" if landscape else "portrait")
         self.right, self._bottom, self._footer_y = LANDSCAPE if landscape else (RIGHT, BOTTOM, FOOTER_Y)
         self.middle = (LEFT + self.right) / 2
         self._pdf.set_compression(False)
-        self._pdf.core_fonts_encoding = ENCODING
         self._pdf.set_creation_date(datetime(day.year, day.month, day.day, tzinfo=UTC))
         self._pdf.set_producer("Simpul")
         self._pdf.set_lang("id")
