@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import pyotp
 import typer
 
+from shared.identity.account_names import validate_person_name, validate_username
 from shared.identity.accounts import Account, LastAdmin, Role, UsernameTaken
 from shared.identity.passwords import WeakPassword, generate_password
 from shared.identity.service import AccountNotFound
 from shared.mail.address_validation import validate_email_address
 from shared.text.cleaning import clean_email, clean_line
-from shared.web.auth.staff_accounts import validate_person_name, validate_username
 from simpul.cli.arguments import AsJson
 from simpul.cli.console import console, make_table, print_json
 from simpul.cli.context import prepared_platform, run

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fastapi import Request
 
+from shared.identity.account_names import validate_person_name
 from shared.identity.passwords import WeakPassword
 from shared.identity.principal import Principal
 from shared.web.auth.access import session_cookie
 from shared.web.auth.current_password import password_errors_as_problems, password_pair_errors, session_expired
 from shared.web.auth.sessions import Password, UnstrippedBody, rate_limit_network
-from shared.web.auth.staff_accounts import PersonName, invalid_fields, require_valid, validate_person_name
+from shared.web.auth.staff_accounts import PersonName, invalid_fields, require_valid
 from shared.web.dependencies import platform_of
 
 

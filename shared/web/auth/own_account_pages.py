@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.identity.account_names import validate_person_name
 from shared.identity.principal import Principal
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.api.validation import REQUIRED_MESSAGE
 from shared.web.auth.access import signed_in
 from shared.web.auth.own_account import OwnAccountUpdate, change_own_account
 from shared.web.auth.sessions import set_session_cookie
-from shared.web.auth.staff_accounts import require_valid, validate_person_name
+from shared.web.auth.staff_accounts import require_valid
 from shared.web.dependencies import platform_of
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.navigation import OWN_ACCOUNT

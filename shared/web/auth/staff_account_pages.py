@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.identity.account_names import validate_person_name, validate_username
 from shared.identity.accounts import Account, Role
 from shared.identity.passwords import format_password
 from shared.identity.principal import Principal
@@ -34,8 +35,6 @@ from shared.web.auth.staff_accounts import (
     change_account,
     invalid_fields,
     require_valid,
-    validate_person_name,
-    validate_username,
 )
 from shared.web.auth.successors import CODE as OPEN_WORK
 from shared.web.dependencies import platform_of

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Request
 from pydantic import Field
 
+from shared.identity.account_names import (
+    MAX_NAME_LENGTH,
+    MAX_USERNAME_LENGTH,
+    USERNAME,
+    validate_person_name,
+    validate_username,
+)
 from shared.identity.accounts import Account, ConcurrentModification, IdempotencyKey, LastAdmin, Role, UsernameTaken
 from shared.identity.passwords import WeakPassword
 from shared.identity.principal import Principal
 from shared.identity.service import AccountNotFound
 from shared.mail.address_validation import EMAIL_SCHEMA, validate_email_address
-from shared.text.cleaning import ControlCharacter, clean_line
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
 from shared.web.auth.current_password import (
@@ -30,18 +35,13 @@ from shared.web.auth.successors import Handover, plan_handover
 from shared.web.dependencies import platform_of
 from shared.web.forms.text_fields import CLEAN_EMAIL, CLEAN_LINE, STRIP_INVISIBLE
 
-_USERNAME = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
-MAX_USERNAME_LENGTH, MAX_NAME_LENGTH = 32, 100
-_RESERVED = frozenset({"baru"})
-"""Usernames that would clash with paths of pages."""
-
 ACCOUNT_NOT_FOUND = "Akun ini tidak ada."
 
 Roles = Annotated[list[Role], Field(min_length=1, max_length=len(Role))]
 Username = Annotated[
     str,
     STRIP_INVISIBLE,
-    Field(json_schema_extra={"pattern": f"^{_USERNAME.pattern}$", "minLength": 3, "maxLength": MAX_USERNAME_LENGTH}),
+    Field(json_schema_extra={"pattern": f"^{USERNAME.pattern}$", "minLength": 3, "maxLength": MAX_USERNAME_LENGTH}),
 ]
 PersonName = Annotated[str, CLEAN_LINE, Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME_LENGTH})]
 Successor = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), STRIP_INVISIBLE]
@@ -71,24 +71,6 @@ class StaffUpdate(UnstrippedBody):
     current_password: Password | None = None
     successor: Successor | None = None
     release_claims: bool = Field(False, strict=True)
-
-
-def validate_username(text: str) -> str | None:
-    """Return what is wrong with a username (in Indonesian), None if it is valid."""
-    if not 3 <= len(text) <= MAX_USERNAME_LENGTH:
-        return "Nama pengguna terdiri atas 3 sampai 32 karakter."
-    if _USERNAME.fullmatch(text) is None:
-        return "Nama pengguna memakai huruf kecil, angka, titik, dan tanda hubung, serta dimulai dengan huruf."
-    return "Nama pengguna ini dipakai oleh sistem. Pilih nama yang lain." if text in _RESERVED else None
-
-
-def validate_person_name(text: str) -> str | None:
-    """Return what is wrong with a person's name (in Indonesian), None if it is valid."""
-    try:
-        cleaned = clean_line(text)
-    except ControlCharacter:
-        return "Nama tidak boleh memuat ganti baris atau karakter kendali."
-    return None if 0 < len(cleaned) <= MAX_NAME_LENGTH else "Nama wajib diisi, paling panjang 100 karakter."
 
 
 async def add_account(request: Request, admin: Principal, new: NewStaff, key: str) -> Account:
