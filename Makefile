@@ -12,8 +12,12 @@ export PYTHONDONTWRITEBYTECODE :=
 MEMORY := $(shell test "$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }')" -gt 1048576 2>/dev/null && echo /dev/shm)
 # Tests that build no application.
 FAST := tests/unit tests/contracts tests/adapters tests/architecture tests/integration/runtime
-# Each worker takes one file at a time, in the order of tests/conftest.py: the slow ones first.
-PYTEST := PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Each worker takes one file at a time, in the order of tests/conftest.py: the slow ones first. Half of the time a test waits for
+# what it has started, so that two workers would leave two cores half idle.
+WORKERS := 4
+DISTRIBUTION := --dist loadfile --no-loadscope-reorder
+export PYTEST_DEBUG_TEMPROOT := $(MEMORY)
+PYTEST := $(BIN)/python -m pytest $(DISTRIBUTION)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile pyproject.toml --no-config --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
@@ -25,16 +29,16 @@ run: $(RUN_READY) ## install (first time only) and start Simpul
 	@exec $(BIN)/simpul up
 
 test: $(DEV_READY) ## run every test
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) -n $(WORKERS) $(ARGS)
 
 engines: $(DEV_READY) ## test over real Kafka, MongoDB, MinIO and versitygw, fetched once (10 minutes)
-	@SIMPUL_ENGINES=$${SIMPUL_ENGINES:-fetch} $(BIN)/python -m tests.support.engines $(ARGS)
+	@SIMPUL_ENGINES=$${SIMPUL_ENGINES:-fetch} $(BIN)/python -m tests.support.engines $(DISTRIBUTION) -n $(WORKERS) $(ARGS)
 
 containers: $(DEV_READY) ## start docker-compose.yml, test it, break it, stop it (Docker, or SIMPUL_CONTAINERS)
 	@$(BIN)/python -m tests.support.containers $(ARGS)
 
 check: lint ## format, lint, types, imports and the fast tests: before every commit
-	@$(PYTEST) -q -m "not slow" $(wildcard $(FAST))
+	@$(PYTEST) -n 2 -q -m "not slow" $(wildcard $(FAST))
 
 lint: $(DEV_READY)
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format' to format these files."; exit 1; }
@@ -47,7 +51,7 @@ format: $(DEV_READY) ## format the code and sort its imports
 	@$(BIN)/ruff format .
 
 coverage: $(DEV_READY) ## run the in-process tests with branch coverage and write the figures to docs/coverage.md (8 minutes)
-	@$(PYTEST) -q -m "not slow" --cov --cov-report= $(wildcard $(FAST)) tests/integration $(ARGS)
+	@$(PYTEST) -n $(WORKERS) -q -m "not slow" --cov --cov-report= $(wildcard $(FAST)) tests/integration $(ARGS)
 	@$(BIN)/python tools/coverage_summary.py
 
 faults: $(DEV_READY) ## kill services and engines under load and check the result, into docs/faults.md (12 minutes)

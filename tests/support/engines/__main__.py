@@ -1,6 +1,6 @@
-"""`python -m tests.support.engines`: fetches the engines, starts them all, runs the suites over them, and stops them again.
+"""`python -m tests.support.engines`: fetches the engines, starts them all, runs the tests that need them, and stops them again.
 
-With `--fetch` it does no more than fetch. Options go to pytest beside the usual suites, paths in place of them.
+With `--fetch` it does no more than fetch. All other arguments go to pytest.
 """
 
 from __future__ import annotations
@@ -24,14 +24,8 @@ ENGINES = {
     "SIMPUL_TEST_VERSITYGW": versitygw,
 }
 """The engines by the environment variable with their address; a given address is used as it is."""
-
-SUITES = (
-    "tests/adapters",
-    "tests/e2e/distributed",
-    "tests/faults/distributed",
-    "-k",
-    "kafka or mongo or minio or versitygw or s3 or distributed",
-)
+TEMPORARY = os.environ.get("PYTEST_DEBUG_TEMPROOT") or None
+"""Where pytest keeps temporary files too; in memory, because each commit waits for the disk."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -39,8 +33,7 @@ def main(words: Sequence[str]) -> int:
     missing = fetch()
     if missing and required():
         return 1
-    only_options = all(word.startswith("-") for word in words)
-    return 0 if list(words) == ["--fetch"] else run([*SUITES, *words] if only_options else words)
+    return 0 if "--fetch" in words else run(words)
 
 
 def fetch() -> list[str]:
@@ -62,17 +55,15 @@ def fetch() -> list[str]:
 
 
 def run(words: Sequence[str]) -> int:
-    """Run pytest with the engines, each started once for all workers."""
+    """Run the tests that need engines, each of which is started once for all workers."""
     with contextlib.ExitStack() as running:
-        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="simpul-engines-")))
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="simpul-engines-", dir=TEMPORARY)))
         addresses = {}
         for setting, engine in ENGINES.items():
             with contextlib.suppress(EngineUnavailable):
                 addresses[setting] = running.enter_context(engine.running(folder / setting.lower()))
         say(f"{len(addresses)} of {len(ENGINES)} engines run")
-        # In the order of tests/conftest.py, the slowest files first.
-        options = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-        command = [sys.executable, "-m", "pytest", "-q", *options, *words]
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "engines", *words]
         return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode
 
 
