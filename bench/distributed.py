@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.machine import NotReady, free_port
 from bench.rounds import SIMPUL, Program, Sink, Target, create_accounts, simpul_settings
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from simpul.routing import DEFAULT_SERVICE
 from tests.support.distributed.deployment import Engines, engines
 
@@ -20,7 +20,7 @@ from tests.support.distributed.deployment import Engines, engines
 def distributed_target(data: Path, sink: Sink) -> Iterator[Target]:
     """Start engines with a new topic, database and bucket, and create accounts. Raises NotReady, EngineUnavailable."""
     with engines(data / "engines") as running_engines:
-        ports = {name: free_port() for name in BUILDERS}
+        ports = {name: free_port() for name in SERVICE_NAMES}
         origin = {"SIMPUL_BASE_URL": f"http://127.0.0.1:{ports[DEFAULT_SERVICE]}"}
         settings = {**_create_secret(data), **origin, **running_engines.settings, **simpul_settings(sink)}
         _prepare(settings)

@@ -37,7 +37,7 @@ from shared.web.office import (
 from shared.web.views.navigation import HOME, SIGN_IN
 from shared.web.views.page_routes import PageRoute, see_other
 from simpul.maintenance import check_storage, sweep_periodically
-from simpul.registry import BUILDERS, build_services
+from simpul.registry import SERVICE_NAMES, build_services
 from simpul.routing import ADMIN_SERVICE
 
 OPENAPI_TAGS = (
@@ -55,14 +55,14 @@ OPENAPI_TAGS = (
 )
 
 
-def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> FastAPI:
+def create_application(platform: Platform, names: Sequence[str] = SERVICE_NAMES) -> FastAPI:
     """Create the application of these services on this platform; its lifespan starts and stops them.
 
     The process with the administrators' pages also builds the services of other processes, to access their dead letters, but never
     starts them.
     """
     services = build_services(platform, names)
-    others = [name for name in BUILDERS if name not in names] if ADMIN_SERVICE in names else []
+    others = [name for name in SERVICE_NAMES if name not in names] if ADMIN_SERVICE in names else []
     unstarted = build_services(platform, others)
     dead_letters = DeadLetterService({service.name: service.runtime for service in (*services, *unstarted)})
 

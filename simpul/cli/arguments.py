@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shared.contracts.registry import FACTS
-
-SERVICE_NAMES = tuple(dict.fromkeys(fact.owner for fact in FACTS))
+from simpul.registry import SERVICE_NAMES
 
 
 def validate_service_name(name: str | None) -> str | None:

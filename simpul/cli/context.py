@@ -16,6 +16,7 @@ from shared.configuration_warnings import configuration_warnings
 from shared.settings import Settings, load_settings
 from simpul.cli.console import error_console
 from simpul.cli.errors import Failed
+from simpul.registry import SERVICE_NAMES, build_services
 
 if TYPE_CHECKING:
     from shared.backends.platform import Platform
@@ -81,10 +82,7 @@ async def prepared_platform(*, create: bool = False) -> AsyncIterator[Platform]:
 async def prepared_services(*names: str, create: bool = False) -> AsyncIterator[tuple[Platform, dict[str, ServiceApp]]]:
     """Open the platform with these services (all by default), prepared but not started: nothing runs in the background."""
     async with prepared_platform(create=create) as platform:
-        # The import takes most of a second, and many commands do not need it.
-        from simpul.registry import BUILDERS, build_services
-
-        services = {service.name: service for service in build_services(platform, names or tuple(BUILDERS))}
+        services = {service.name: service for service in build_services(platform, names or SERVICE_NAMES)}
         for service in services.values():
             await service.runtime.prepare()
         yield platform, services

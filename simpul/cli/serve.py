@@ -22,12 +22,11 @@ from shared.observability.logging import configure_logging
 from shared.settings import Settings
 from shared.web.http.server import listen, run_server
 from shared.web.views.navigation import HOME, MAIL_VIEWER, SIGN_IN
-from simpul.app import create_application
 from simpul.cli.arguments import ServiceName
 from simpul.cli.console import console
 from simpul.cli.context import current_settings, data_folder_lock, run
 from simpul.cli.errors import Failed
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +53,9 @@ def up(
     size = settings.workers if workers is None else workers
     if size > 1 and settings.distributed:
         raise Failed(WORKERS_DISTRIBUTED)
-    with data_folder_lock(settings, *BUILDERS) as locks:
+    with data_folder_lock(settings, *SERVICE_NAMES) as locks:
         sockets = _bind(settings)
-        run(lambda: _prepare_and_greet(settings, tuple(BUILDERS)))
+        run(lambda: _prepare_and_greet(settings, SERVICE_NAMES))
         started = _serve_in_workers(settings, size, sockets, locks) if size > 1 else _serve_here(settings, sockets)
     if not started:
         raise Failed(NOT_STARTED)
@@ -77,7 +76,9 @@ def serve(service: ServiceName) -> None:
 
 def _serve_here(settings: Settings, sockets: list[socket.socket], service: str = "") -> bool:
     """Serve one or all services in this process; return whether the server started."""
-    application = create_application(open_platform(settings), (service,) if service else tuple(BUILDERS))
+    from simpul.app import create_application  # the supervisor of workers does without its imports
+
+    application = create_application(open_platform(settings), (service,) if service else SERVICE_NAMES)
     process = service or "simpul"
     configure_logging(settings.log_level, service=process)
     with trace_exporter(settings, process):
@@ -145,7 +146,7 @@ async def create_initial_accounts(platform: Platform, names: Sequence[str]) -> b
     if await platform.accounts.accounts():
         return False
     # Several processes that start on a new folder would create the accounts twice.
-    if platform.exclusive and platform.settings.local and len(names) == len(BUILDERS):
+    if platform.exclusive and platform.settings.local and len(names) == len(SERVICE_NAMES):
         console.print(Panel(await _add_initial_staff(platform), title="Staff accounts, shown only now", expand=False))
         return True
     console.print(
@@ -158,7 +159,7 @@ async def create_initial_accounts(platform: Platform, names: Sequence[str]) -> b
 
 def _print_addresses(settings: Settings, names: Sequence[str], *, is_new: bool) -> None:
     """Print the addresses that are needed to take a request from submission to handover."""
-    all_services = len(names) == len(BUILDERS)
+    all_services = len(names) == len(SERVICE_NAMES)
     lines = (
         ("requests", f"{settings.origin}{HOME}" if "intake" in names else "", "applicants submit here"),
         (

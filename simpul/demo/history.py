@@ -19,7 +19,7 @@ from simpul.demo.accounts import DEMO_STAFF, create_or_reset
 from simpul.demo.data_writer import records_of, skip_to_end, store_documents, write_records
 from simpul.demo.past_office import PastStaff, submission_times
 from simpul.demo.past_requests import PastRequest, past_request
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 
 BATCH_REQUESTS = 100
 """Requests whose events are interleaved in the log."""
@@ -35,13 +35,13 @@ async def fill_history(months: int, seed: int) -> Counter[str]:
     settings = current_settings()
     if settings.distributed:
         raise Failed("A history is written into a data folder; `simpul move` takes it to the engines.")
-    with data_folder_lock(settings, *BUILDERS):
+    with data_folder_lock(settings, *SERVICE_NAMES):
         async with prepared_services(create=True) as (platform, services):
             if await platform.log.end():
                 raise Failed(
                     f"There are requests in {settings.data} already; a history is written into an empty folder."
                 )
-            await create_initial_accounts(platform, tuple(BUILDERS))
+            await create_initial_accounts(platform, SERVICE_NAMES)
             return await write_history(platform, services, await add_staff(platform), months, seed)
 
 

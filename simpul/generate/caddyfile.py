@@ -12,7 +12,7 @@ from shared.web.api.problems import PROBLEM_MEDIA_TYPE, TITLES, UNAVAILABLE_DETA
 from shared.web.http.protocol import MAX_HEAD_BYTES
 from shared.web.http.server import KEEP_ALIVE_SECONDS
 from shared.web.views.words import load_words
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from simpul.routing import DEFAULT_SERVICE, PATH_PREFIXES
 
 OUTPUT_PATH = Path(__file__).parents[2] / "deploy" / "Caddyfile"
@@ -102,7 +102,7 @@ FOOTER = """\
 
 def render_caddyfile() -> str:
     """The text of the file. Caddy passes `text/event-stream` on unbuffered and closes streams whose client has gone."""
-    handlers = (_service_handler(name) for name in sorted(BUILDERS, key=lambda name: name == DEFAULT_SERVICE))
+    handlers = (_service_handler(name) for name in sorted(SERVICE_NAMES, key=lambda name: name == DEFAULT_SERVICE))
     return "\n".join([HEADER, *handlers]) + _error_handler() + "}\n" + FOOTER
 
 

@@ -22,7 +22,7 @@ from simpul.cli.errors import Failed
 from simpul.cli.main import COMMANDS
 from simpul.cli.secrets import compose_settings
 from simpul.generate.caddyfile import CONTAINER_PORT, OUTPUT_PATH, render_caddyfile
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from simpul.routing import DEFAULT_SERVICE, PATH_PREFIXES
 from tests.support.paths import REPOSITORY
 
@@ -71,7 +71,7 @@ def settings_of(service: str, values: Mapping[str, str], monkeypatch: pytest.Mon
 
 def test_every_service_runs_in_its_own_container():
     assert {name: service["command"] for name, service in OURS.items() if name not in ENDS} == {
-        name: ["simpul", "serve", name] for name in BUILDERS
+        name: ["simpul", "serve", name] for name in SERVICE_NAMES
     }
 
 
@@ -171,9 +171,9 @@ def test_health_checks_call_the_service_port():
 def test_everything_starts_in_order():
     engines = {"kafka", "mongo", "minio"}
     assert SERVICES["prepare"]["depends_on"] == {name: {"condition": "service_healthy"} for name in engines}
-    for name in BUILDERS:
+    for name in SERVICE_NAMES:
         assert SERVICES[name]["depends_on"] == {"prepare": {"condition": "service_completed_successfully"}}
-    assert set(SERVICES["gateway"]["depends_on"]) == set(BUILDERS)
+    assert set(SERVICES["gateway"]["depends_on"]) == set(SERVICE_NAMES)
 
 
 def test_every_volume_is_declared():
@@ -253,7 +253,7 @@ def test_the_caddyfile_follows_the_table_of_paths():
 
 def test_the_caddyfile_routes_every_path_to_its_service():
     ways = {name: paths.split() for name, paths in re.findall(r"@(\w+) path (.+)", render_caddyfile())}
-    assert set(ways) == set(BUILDERS) - {DEFAULT_SERVICE}
+    assert set(ways) == set(SERVICE_NAMES) - {DEFAULT_SERVICE}
     for prefix, owner in PATH_PREFIXES.items():
         assert [name for name, paths in ways.items() if {prefix, f"{prefix}/*"} & set(paths)] == [owner]
         # The first way that fits is taken, so none may begin inside of another.

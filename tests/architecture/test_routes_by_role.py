@@ -18,7 +18,7 @@ from shared.identity.accounts import Account, Role
 from shared.settings import Settings
 from shared.web.auth.access import declared_access, public, signed_in
 from simpul.app import create_application
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 
 Call = tuple[str, str]
 Allowed = Literal["public", "applicant", "nothing said"] | frozenset[Role]
@@ -133,7 +133,7 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/api/docs/swagger-ui"): ADMIN,
     ("GET", "/api/docs/{name}"): ADMIN,
     ("GET", "/api/openapi.json"): ADMIN,
-    **{("GET", f"/api/{name}/events{form}"): ADMIN for name in BUILDERS for form in ("", ".json")},
+    **{("GET", f"/api/{name}/events{form}"): ADMIN for name in SERVICE_NAMES for form in ("", ".json")},
     ("GET", "/static/{name}"): PUBLIC,
     ("GET", "/favicon.ico"): PUBLIC,
     ("GET", "/robots.txt"): PUBLIC,

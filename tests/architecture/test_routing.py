@@ -14,7 +14,7 @@ from shared.backends.platform import Platform, open_platform
 from shared.settings import Settings
 from shared.web.http.routes import add_routes
 from simpul.app import create_application
-from simpul.registry import BUILDERS, build_services
+from simpul.registry import SERVICE_NAMES, build_services
 from simpul.routing import ADMIN_SERVICE, DEFAULT_SERVICE, PATH_PREFIXES, service_for_path
 
 
@@ -60,7 +60,7 @@ def test_every_path_is_routed_to_its_service(platform: Platform):
     assert [(path, service_for_path(path)) for path, owner in owned(platform) if service_for_path(path) != owner] == []
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", SERVICE_NAMES)
 def test_a_process_serves_every_path_routed_to_it(platform: Platform, name: str):
     everything = paths_of(create_application(platform))
     here = paths_of(create_application(platform, [name]))

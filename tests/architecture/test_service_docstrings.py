@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from shared.contracts.registry import FACTS
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 
 
 def names(types: Collection[type]) -> set[str]:
@@ -21,7 +21,7 @@ def named_in(text: str) -> set[str]:
     return set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", text))
 
 
-@pytest.mark.parametrize("service", BUILDERS)
+@pytest.mark.parametrize("service", SERVICE_NAMES)
 def test_a_service_says_what_it_does(service: str):
     commands = importlib.import_module(f"services.{service}.domain.commands")
     events = importlib.import_module(f"services.{service}.events")

@@ -18,7 +18,7 @@ from shared.identity.service import IdentityService
 from shared.secrets import read_secret
 from shared.settings import load_settings
 from shared.storage.port import DeadLetter
-from simpul.registry import BUILDERS, build_services
+from simpul.registry import SERVICE_NAMES, build_services
 from tests.support.distributed.deployment import ServiceProcess
 from tests.support.distributed.migration_harness import MigrationHarness, count_of, empty, simpul
 from tests.support.e2e.server_process import smtp_server
@@ -68,10 +68,10 @@ async def test_a_move_that_is_killed_again_and_again_ends_whole(many: Path, empt
     assert (told["clean"], told["trouble"]) == (True, [])
     assert told["events_present"] == told["events"] > 5 * REQUESTS
     assert told["documents"]["present"] > 2 * REQUESTS
-    assert {one["service"]: one["equal"] for one in told["services"]} == dict.fromkeys(BUILDERS, REQUESTS)
+    assert {one["service"]: one["equal"] for one in told["services"]} == dict.fromkeys(SERVICE_NAMES, REQUESTS)
     growing.verified()
     async with growing.backend() as backend:
-        assert [await backend.log.lag(name) for name in BUILDERS] == [0] * len(BUILDERS)
+        assert [await backend.log.lag(name) for name in SERVICE_NAMES] == [0] * len(SERVICE_NAMES)
         secret = read_secret(many / "secret", "the secret").encode()
         _, principal = await IdentityService(backend.accounts, system_clock, secret).sign_in(
             "petugas", PASSWORD, "", "::1"
@@ -143,7 +143,7 @@ async def test_dead_letters_come_along_and_are_settled_there(few: Path, empty: d
     async with growing.folder() as platform:
         request = (await build_services(platform, ["intake"])[0].runtime.store.all_ids(limit=1))[0]
         await poisoned(platform, request)
-        before = {name: await letters_of(platform.backend, name) for name in BUILDERS}
+        before = {name: await letters_of(platform.backend, name) for name in SERVICE_NAMES}
     for told in (growing.moved(), growing.moved()):
         counts = {one["service"]: (one["parked"], one["discarded"], one["equal"]) for one in told["services"]}
         assert counts == {
@@ -201,7 +201,7 @@ async def test_a_damaged_document_is_named_and_the_rest_arrives(few: Path, empty
     assert damaged.name in line
     assert "damaged where it comes from" in line
     assert told["documents"]["copied"] > 2 * FEW
-    assert [one["equal"] for one in told["services"]] == [FEW] * len(BUILDERS)
+    assert [one["equal"] for one in told["services"]] == [FEW] * len(SERVICE_NAMES)
 
 
 async def test_a_backup_of_engines_is_restored_in_either_mode(few: Path, empty: dict[str, str], tmp_path: Path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from tests.support.distributed.deployment import Deployment, Engines, ServiceProcess
 from tests.support.e2e.otlp_collector import IMMEDIATE_EXPORT, ExportedSpan, collector
 from tests.support.e2e.server_process import smtp_server
@@ -75,7 +75,7 @@ def test_a_request_is_one_trace_over_all_services(seen: tuple[Deployment, list[E
         forms = [trace for _, trace, name in told if name == "POST /api/requests"]
         return {(process, name) for process, trace, name in told if trace in forms[-1:]}
 
-    wanted = {(service, "fold RequestSubmitted") for service in BUILDERS if service != "intake"}
+    wanted = {(service, "fold RequestSubmitted") for service in SERVICE_NAMES if service != "intake"}
     wanted |= {("intake", "execute SubmitRequest"), ("intake", "publish RequestSubmitted")}
     wanted |= {("notification", "send received"), ("notification", "send staff_submitted")}
     until(lambda: wanted <= whole(), "one trace")

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from simpul.client import ApiError, RetryPolicy, SimpulClient, new_idempotency_key, open_client
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from tests.e2e.http.test_request_lifecycle import FORM, LETTER, REQUIREMENTS, mail, until
 from tests.support.distributed.deployment import Deployment, Engines, ServiceProcess
 from tests.support.e2e.server_process import PASSWORD, Inbox
@@ -154,7 +154,7 @@ async def test_administrators_see_dead_letters_of_services_in_other_processes(
 ):
     admin = await public.sign_in("admin", PASSWORD)
     http = httpx.AsyncClient(base_url=deployment[1].url, headers={"Authorization": f"Bearer {admin.token}"})
-    for service in BUILDERS:
+    for service in SERVICE_NAMES:
         answer = await http.get("/api/dead-letters", params={"service": service})
         assert (answer.status_code, answer.json()) == (200, {"items": []})
 

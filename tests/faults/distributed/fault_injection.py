@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from tests.support.distributed.deployment import Deployment, Engines, ServiceProcess
 from tests.support.engines.engine_process import EngineProcess as Engine
 
@@ -73,7 +73,7 @@ def engine_stopped(name: str, engine: Engine, seconds: float) -> Fault:
 def all_faults(deployment: Deployment, engines: Engines, stopped: float) -> list[Fault]:
     """One process of each service, then all; each engine; finally a longer outage of the log."""
     faults = []
-    for name in BUILDERS:
+    for name in SERVICE_NAMES:
         all_of_it = deployment.of(name)
         faults.append(killed(all_of_it[:1], f"kill -9 of one of {len(all_of_it)} {name}", DOWN))
         faults.append(killed(all_of_it, f"kill -9 of all {name}", DOWN))

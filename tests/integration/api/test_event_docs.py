@@ -17,7 +17,7 @@ from shared.eventlog.kafka.asyncapi import asyncapi
 from shared.settings import Settings
 from simpul.app import create_application
 from simpul.generate.event_catalogue import SUBSCRIBES_TO
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from tests.support.paths import SAMPLES
 
 TOPIC = "simpul.elsewhere"
@@ -54,7 +54,7 @@ def message_names(document: Any, operation: str) -> list[str]:
     return [one["$ref"].rpartition("/")[2] for one in document["operations"][operation]["messages"]]
 
 
-@pytest.mark.parametrize("service", BUILDERS)
+@pytest.mark.parametrize("service", SERVICE_NAMES)
 async def test_the_page_lists_the_events_of_a_service_without_external_resources(
     client: httpx.AsyncClient, service: str
 ):
@@ -70,7 +70,7 @@ async def test_the_page_lists_the_events_of_a_service_without_external_resources
     assert len(page.content) < 80_000
 
 
-@pytest.mark.parametrize("service", BUILDERS)
+@pytest.mark.parametrize("service", SERVICE_NAMES)
 async def test_the_document_is_complete_and_its_references_resolve(client: httpx.AsyncClient, service: str):
     document = (await client.get(f"/api/{service}/events.json")).json()
     assert document["asyncapi"] == "3.0.0"
@@ -83,7 +83,7 @@ async def test_the_document_is_complete_and_its_references_resolve(client: httpx
 
 async def test_the_api_page_links_to_the_event_pages(client: httpx.AsyncClient):
     page = (await client.get("/api/docs")).text
-    for service in BUILDERS:
+    for service in SERVICE_NAMES:
         assert f'href="/api/{service}/events"' in page
 
 

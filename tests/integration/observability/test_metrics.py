@@ -29,7 +29,7 @@ from shared.storage.port import StoreUnavailable
 from shared.web.admin.gauges import GaugeCollector
 from shared.web.admin.health import HealthCheck
 from simpul.app import create_application
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from tests.support.domain.given_when_then import NOON
 from tests.support.domain.request_events import submitted
 from tests.support.services.intake_harness import FILES, FORM
@@ -218,6 +218,6 @@ async def test_metrics_have_few_labels_and_no_personal_data(tmp_path: Path):
         "state",
         "le",
     }
-    assert {service for line in ours for service in re.findall(r'service="(\w+)"', line)} >= set(BUILDERS)
+    assert {service for line in ours for service in re.findall(r'service="(\w+)"', line)} >= set(SERVICE_NAMES)
     for label in labels - {"le"}:
         assert len({found for line in ours for found in re.findall(rf'\b{label}="([^"]*)"', line)}) < 60, label

@@ -15,7 +15,7 @@ from shared.contracts.envelope import decode_event
 from shared.observability import tracing
 from shared.observability.logging import JsonLogFormatter
 from shared.runtime.decider import Refusal
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from tests.support.services.intake_harness import FILES, FORM
 from tests.support.services.runtime_harness import INTAKE, VERIFICATION, VERIFY, key, submit, until
 from tests.support.services.runtime_harness import runtime_harness as runtimes
@@ -41,7 +41,7 @@ def traces() -> Iterator[SpanCollector]:
 
 @pytest.fixture
 async def simpul(tmp_path: Path, traces: SpanCollector) -> AsyncIterator[StaffHarness]:
-    async with services_harness(tmp_path, *BUILDERS) as harness:
+    async with services_harness(tmp_path, *SERVICE_NAMES) as harness:
         yield harness
 
 
@@ -73,11 +73,11 @@ async def test_a_request_is_one_trace_from_the_form_through_four_services_to_its
     assert await sent_emails(traces) == ["send received", "send staff_submitted"]
     [form] = traces.named("POST /api/requests")
     whole = [span for span in traces.spans if span.trace == form.trace]
-    assert {span.service for span in whole if span.service} == set(BUILDERS)
+    assert {span.service for span in whole if span.service} == set(SERVICE_NAMES)
     [handled] = traces.named("execute SubmitRequest", "intake")
     folded = {span.service: span for span in traces.named("fold RequestSubmitted")}
     assert (form.parent, handled.parent, form.outcome, handled.outcome) == ("", form.id, "201", "executed")
-    assert folded.keys() == set(BUILDERS) - {"intake"}
+    assert folded.keys() == set(SERVICE_NAMES) - {"intake"}
     assert {(span.parent, span.outcome) for span in folded.values()} == {(handled.id, "folded")}
     assert [span.parent for span in traces.named("publish RequestSubmitted")] == [handled.id]
     work = (

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from shared.contracts.request_state import find_document
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from tests.support.distributed.gateway import gateway
 from tests.support.services.intake_harness import LETTER
 from tests.support.services.seeded_application import (
@@ -193,7 +193,7 @@ async def test_ranges_and_head_work_behind_the_gateway(seeded: SeededApplication
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     async with served(seeded.app, lifespan="off") as (_, behind), httpx.AsyncClient() as client:
-        with gateway(port, {name: [f"http://127.0.0.1:{behind}"] for name in BUILDERS}):
+        with gateway(port, {name: [f"http://127.0.0.1:{behind}"] for name in SERVICE_NAMES}):
             for path, who in addresses(seeded.requests["in_progress"]).items():
                 url = f"http://127.0.0.1:{port}{path}"
                 part = await client.get(url, headers={**who, "Range": "bytes=5-9", "If-Range": ETAG})

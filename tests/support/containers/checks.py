@@ -27,7 +27,7 @@ from simpul.client import RetryPolicy, SimpulClient, open_client
 from simpul.client_types import SubmissionResult, Upload
 from simpul.demo.accounts import DEMO_STAFF
 from simpul.demo.sample_requests import sample_request
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from simpul.routing import PATH_PREFIXES
 from tests.support.containers.compose import ROOT, ComposeProject
 from tests.support.minimal_files import small_pdf
@@ -108,8 +108,8 @@ def staff_are_added(trial: ComposeTrial) -> str:
 
 def scales_to_two_replicas(trial: ComposeTrial) -> str:
     """Every service runs in two processes."""
-    trial.project.up(**dict.fromkeys(BUILDERS, 2))
-    running = {name: len(trial.project.containers(name)) for name in BUILDERS}
+    trial.project.up(**dict.fromkeys(SERVICE_NAMES, 2))
+    running = {name: len(trial.project.containers(name)) for name in SERVICE_NAMES}
     assert set(running.values()) == {2}, running
     return ""
 
@@ -128,7 +128,7 @@ def both_replicas_answer(trial: ComposeTrial) -> str:
         for _ in range(REQUESTS_PER_PREFIX):
             httpx.get(f"{trial.project.url}{prefix}")
     answered = {
-        name: _answered(trial.project.log(name)) for each in BUILDERS for name in trial.project.containers(each)
+        name: _answered(trial.project.log(name)) for each in SERVICE_NAMES for name in trial.project.containers(each)
     }
     trial.measurements["answered"] = answered
     assert min(answered.values()) > 0, answered
@@ -195,7 +195,7 @@ def metrics_need_the_token(trial: ComposeTrial) -> str:
 def killed_processes_come_back(trial: ComposeTrial) -> str:
     """A process of each service is killed under load; it is restarted, and no request is lost."""
     demo, back = trial.demo(REQUESTS), {}
-    for service in BUILDERS:
+    for service in SERVICE_NAMES:
         time.sleep(2)
         back[service] = round(_kill_and_wait(trial, service), 1)
     output = demo_result(demo)
@@ -209,7 +209,7 @@ def engines_come_back(trial: ComposeTrial) -> str:
     """Kafka, MongoDB and MinIO are killed in turn; they are restarted, and requests complete again."""
     for engine in ("kafka", "mongo", "minio"):
         _kill_and_wait(trial, engine)
-    trial.project.up(**dict.fromkeys(BUILDERS, 2))
+    trial.project.up(**dict.fromkeys(SERVICE_NAMES, 2))
     output = demo_result(trial.demo(REQUESTS // 2))
     assert output["failed"] == 0, output["errors"][:3]
     return f"{output['ok']} of {output['requests']}"

@@ -18,7 +18,7 @@ from uuid import uuid4
 import httpx
 
 from shared.settings import load_settings
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from tests.support.distributed.gateway import gateway
 from tests.support.e2e.server_process import ServerProcess
 from tests.support.e2e.server_session import create_signed_in_staff
@@ -184,11 +184,11 @@ class Deployment(ServerProcess):
         for process in self.processes:
             process.check_running()
         if not behind:
-            urls = {name: [each.url for each in self.of(name)] for name in BUILDERS}
+            urls = {name: [each.url for each in self.of(name)] for name in SERVICE_NAMES}
             self._open.enter_context(gateway(self.port, urls))
 
     def _planned(self) -> list[ServiceProcess]:
-        names = [name for name in BUILDERS for _ in range(PROCESSES_PER_SERVICE)]
+        names = [name for name in SERVICE_NAMES for _ in range(PROCESSES_PER_SERVICE)]
         logs = [self.data / f"{name}-{number}.log" for number, name in enumerate(names)]
         planned = [ServiceProcess(name, self.environment, log) for name, log in zip(names, logs, strict=True)]
         for process in planned:

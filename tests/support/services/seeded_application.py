@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from simpul.registry import BUILDERS
+from simpul.registry import SERVICE_NAMES
 from tests.support.services.intake_harness import FILES, FORM
 from tests.support.services.services_harness import services_harness
 from tests.support.services.staff_harness import ManualClock, StaffHarness
@@ -86,7 +86,7 @@ def credentials(who: str, request: SeededRequest) -> dict[str, str]:
 
 @asynccontextmanager
 async def seeded_application(folder: Path, **settings: Any) -> AsyncIterator[SeededApplication]:
-    async with services_harness(folder, *BUILDERS, clock=ManualClock(), docs="open", **settings) as harness:
+    async with services_harness(folder, *SERVICE_NAMES, clock=ManualClock(), docs="open", **settings) as harness:
         seeded = SeededApplication(harness)
         seeded.requests = {status: await _moved(harness, status, steps) for status, steps in STEPS.items()}
         yield seeded
@@ -99,7 +99,7 @@ async def _moved(harness: StaffHarness, status: str, steps: tuple[Step, ...]) ->
         await harness.wait_until(wait_until_known(harness, service, who, request_id))
         answer = await harness.post(who, f"/api/{service}/requests/{request_id}/{step}", body)
         assert answer.status_code == 200, (step, answer.text)
-        for name in BUILDERS:
+        for name in SERVICE_NAMES:
             if name != "notification":
                 await harness.wait_for_status(name, reached, request_id)
     token = str(made["tracking_token"])
@@ -114,7 +114,7 @@ async def _submitted(harness: StaffHarness, email: str) -> dict[str, Any]:
         answer = await client.post("/api/requests", data={**FORM, "email": email}, files=list(FILES))
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
-    for name in BUILDERS:
+    for name in SERVICE_NAMES:
         if name != "notification":
             await harness.wait_for_status(name, "submitted", made["id"])
     return made
