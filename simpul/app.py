@@ -23,6 +23,7 @@ from shared.web.auth import api as identity_api
 from shared.web.auth import sign_in_pages
 from shared.web.auth.access import public
 from shared.web.office import (
+    checklist_pages,
     holiday_pages,
     phrase_pages,
     phrases,
@@ -50,7 +51,10 @@ OPENAPI_TAGS = (
     },
     {"name": "notification", "description": "Administrators look after the emails that were sent about requests."},
     {"name": "staff", "description": "Sessions and accounts of staff."},
-    {"name": "office", "description": "Ready-made sentences, substitutes, saved views, days off and targets."},
+    {
+        "name": "office",
+        "description": "Ready-made sentences, substitutes, saved views, days off, targets and checklists.",
+    },
     {"name": "dead letters", "description": "Administrators replay or discard events that could not be processed."},
 )
 
@@ -150,6 +154,7 @@ def shared_routers(platform: Platform, dead_letters: DeadLetterService, names: S
         settings.router,
         settings_pages.router,
         holiday_pages.router,
+        checklist_pages.router,
         target_pages.router,
         dead_letter_api.router(dead_letters),
         dead_letter_pages.pages(dead_letters),

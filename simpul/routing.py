@@ -43,6 +43,7 @@ PATH_PREFIXES: Mapping[str, str] = {
     "/pengaturan": ADMIN_SERVICE,
     "/api/holidays": ADMIN_SERVICE,
     "/api/targets": ADMIN_SERVICE,
+    "/api/checklists": ADMIN_SERVICE,
 }
 """A prefix covers its own path and all paths below it: `/akun` does not cover `/akun-saya`."""
 

@@ -81,7 +81,7 @@ async def show_request(request_id: str, officer: Officer, verification: Verifica
     loaded = await verification.get_request(request_id)
     viewers = await verification.platform.presence.by_request(officer.username)
     return {
-        **present_request(loaded, verification.today(), verification.rules),
+        **present_request(loaded, verification.today(), verification.rules, verification.checklists),
         "open_by": viewer_names(viewers, loaded.id),
     }
 
@@ -128,7 +128,7 @@ async def verify(
     """Declare the request complete: no item failed and every warning was acknowledged."""
     command = VerifyRequest(
         officer.staff,
-        to_verdicts(body.checklist),
+        to_verdicts(body.checklist, await verification.get_checklist(request_id)),
         body.acknowledged_warnings,
         withdraw_recommendation=body.withdraw_recommendation,
     )
@@ -140,7 +140,7 @@ async def return_to_applicant(
     request_id: str, body: ReturnBody, officer: Officer, verification: Verification, context: Context
 ) -> dict[str, Any]:
     """Return the request to be completed: at least one item failed, with a note on what is missing."""
-    command = ReturnRequest(officer.staff, to_verdicts(body.checklist))
+    command = ReturnRequest(officer.staff, to_verdicts(body.checklist, await verification.get_checklist(request_id)))
     return await verification.execute(context, request_id, command, body)
 
 

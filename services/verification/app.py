@@ -16,7 +16,7 @@ from shared.web.documents.previews import open_previews
 
 def build(platform: Platform) -> ServiceApp:
     """Build the verification service on this platform."""
-    verification_decider = decider(platform.rules)
+    verification_decider = decider(platform.rules, platform.checklists)
     store = platform.state_store(verification_decider.service, verification_decider.indexed_columns)
     runtime = ServiceRuntime(verification_decider, store, platform.log, platform.clock)
     renewal = DueRenewal(verification_decider, store, platform.rules)

@@ -8,17 +8,18 @@ from services.verification.domain.decisions import decide, react
 from services.verification.domain.state import State, evolve
 from services.verification.events import SUBSCRIBES_TO
 from services.verification.projections import INDEXED_COLUMNS, columns
+from shared.contracts.checklist import Checklists
 from shared.contracts.stages import StageRules
 from shared.runtime.decider import Decider
 
 
-def decider(rules: Callable[[], StageRules]) -> Decider[State]:
-    """Return the decider of verification; each call of a function is under the rules that hold then."""
+def decider(rules: Callable[[], StageRules], checklists: Callable[[], Checklists] = Checklists) -> Decider[State]:
+    """Return the decider of verification; each call of a function is under what the office has set by then."""
     return Decider(
         service="verification",
         state_type=State,
         initial=State,
-        decide=lambda state, command, now: decide(state, command, now, rules()),
+        decide=lambda state, command, now: decide(state, command, now, rules(), checklists()),
         evolve=evolve,
         react=react,
         subscribes_to=SUBSCRIBES_TO,

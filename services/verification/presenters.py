@@ -6,15 +6,16 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from services.verification.domain.decisions import is_advised
-from services.verification.domain.state import CHECKLIST, State, previous_version
+from services.verification.domain.decisions import checklist_of, is_advised
+from services.verification.domain.state import State, previous_version
+from shared.contracts.checklist import Checklists
 from shared.contracts.facts import DocumentRef
 from shared.contracts.request_state import find_document
 from shared.contracts.stages import Stage, StageRules, stage_clock
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
 from shared.web.documents.viewer import DocumentList
-from shared.web.views.labels import CHECKLIST_LABELS, STATUS_LABELS
+from shared.web.views.labels import STATUS_LABELS
 
 
 def change_notice(state: State) -> dict[str, Any]:
@@ -39,15 +40,15 @@ def present_summary(loaded: Loaded[State], day: date, rules: StageRules) -> dict
     }
 
 
-def present_request(loaded: Loaded[State], day: date, rules: StageRules) -> dict[str, Any]:
+def present_request(loaded: Loaded[State], day: date, rules: StageRules, checklists: Checklists) -> dict[str, Any]:
     """Return the request with all submitted fields, the checklist, and the last verdicts."""
     state = loaded.state
     return {
         **present_summary(loaded, day, rules),
         **serializers.details(state),
         "replaced_documents": serializers.documents(replaced_documents(state)),
-        "checklist": [{"item": item.value, "label": CHECKLIST_LABELS[item]} for item in CHECKLIST],
-        "verdicts": _verdicts(state),
+        "checklist": [{"item": item.id, "label": item.label} for item in checklist_of(state, checklists)],
+        "verdicts": _verdicts(state, checklists),
     }
 
 
@@ -68,6 +69,14 @@ def find_any_document(state: State, document_id: str) -> DocumentRef | None:
     return find_document(state, document_id) or earlier
 
 
-def _verdicts(state: State) -> list[dict[str, Any]]:
+def _verdicts(state: State, checklists: Checklists) -> list[dict[str, Any]]:
     """Return the verdicts of the last decided round, which may be earlier than the current one."""
-    return [verdict.model_dump(mode="json") for verdict in state.judgement.verdicts] if state.judgement else []
+    return [
+        {
+            "item": verdict.id,
+            "label": checklists.label_at(verdict, state.scope, state.submitted_at),
+            "ok": verdict.ok,
+            "note": verdict.note,
+        }
+        for verdict in (state.judgement.verdicts if state.judgement else ())
+    ]

@@ -8,11 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from shared.contracts.facts import ChecklistItem, Verdict
+from shared.contracts.checklist import CheckItem
+from shared.contracts.facts import Verdict
 from shared.contracts.lifecycle import Status
 from shared.runtime.request_columns import SORT_COLUMNS, RequestFilters
 from shared.web.api.bulk import BulkBody
 from shared.web.api.commands import CommandResponse, Text
+from shared.web.api.problems import validation_problem
 from shared.web.api.request_lists import RequestListQuery, page_values
 from shared.web.api.serializers import (
     ChecklistItemResponse,
@@ -20,7 +22,7 @@ from shared.web.api.serializers import (
     RequestDetailsResponse,
     RequestSummaryResponse,
 )
-from shared.web.api.validation import RequestBody
+from shared.web.api.validation import FieldError, RequestBody
 from shared.web.forms.text_fields import CLEAN_PARAGRAPHS, STRIP_INVISIBLE
 from shared.web.views.labels import WARNING_MESSAGES
 from shared.web.views.words import load_words
@@ -83,7 +85,7 @@ class QueuePageQuery(QueueFilter):
 class Finding(RequestBody):
     """The verdict on one item; a failed item has a note on what is missing."""
 
-    item: ChecklistItem
+    item: Annotated[str, Field(min_length=1, max_length=40), STRIP_INVISIBLE]
     ok: bool = Field(strict=True)
     note: Note = ""
 
@@ -92,8 +94,8 @@ Findings = Annotated[
     tuple[Finding, ...],
     Field(
         max_length=20,
-        description="One finding for each item",
-        json_schema_extra={"minItems": len(ChecklistItem), "maxItems": len(ChecklistItem)},
+        description="One finding for each item of the request's checklist",
+        json_schema_extra={"minItems": 1},
     ),
 ]
 WarningCode = Annotated[str, Field(json_schema_extra={"enum": list(WARNING_MESSAGES)})]
@@ -140,8 +142,21 @@ class ClaimResponse(CommandResponse):
     claimed_by_name: str | None
 
 
-def to_verdicts(findings: Findings) -> tuple[Verdict, ...]:
-    return tuple(Verdict(item=finding.item, ok=finding.ok, note=finding.note) for finding in findings)
+def to_verdicts(findings: Findings, checklist: tuple[CheckItem, ...]) -> tuple[Verdict, ...]:
+    """Return the verdicts on the items of a checklist. Raises Problem 422 for an item that is not in it."""
+    items = {item.id: item for item in checklist}
+    message = _texts.no_item.format(items=", ".join(items))
+    unknown = [number for number, finding in enumerate(findings) if finding.item not in items]
+    if unknown:
+        raise validation_problem([FieldError(f"checklist.{number}.item", message) for number in unknown])
+    return tuple(items[finding.item].verdict(finding.ok, finding.note) for finding in findings)
+
+
+class VerdictResponse(ChecklistItemResponse):
+    """An officer's finding; `label` is the wording of the item at that time."""
+
+    ok: bool
+    note: str
 
 
 class QueueItemResponse(RequestSummaryResponse):
@@ -162,5 +177,5 @@ class VerificationRequestResponse(RequestDetailsResponse):
     advised: bool
     open_by: list[str]
     checklist: list[ChecklistItemResponse]
-    verdicts: list[Verdict]
+    verdicts: list[VerdictResponse]
     replaced_documents: list[DocumentResponse]

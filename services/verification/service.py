@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from services.verification.domain.commands import ClaimCommand, ClaimRequest, Command
+from services.verification.domain.decisions import checklist_of
 from services.verification.domain.state import State
 from services.verification.errors import DOCUMENT_NOT_FOUND, NO_OFFICER, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
 from services.verification.presenters import find_any_document
@@ -16,6 +17,7 @@ from services.verification.projections import list_cursor, requests_query
 from services.verification.schemas import BulkClaim
 from shared.backends.platform import Platform
 from shared.calendar import today
+from shared.contracts.checklist import CheckItem, Checklists
 from shared.contracts.facts import DocumentRef, Staff
 from shared.contracts.lifecycle import Status
 from shared.contracts.stages import StageRules
@@ -57,6 +59,11 @@ class VerificationService:
         """The rules of the stages that hold now."""
         return self.platform.rules()
 
+    @property
+    def checklists(self) -> Checklists:
+        """The checklists with all their versions."""
+        return self.platform.checklists()
+
     def today(self) -> date:
         """Return the current date in Halmahera Timur."""
         return today(self.platform.clock())
@@ -73,6 +80,13 @@ class VerificationService:
         cached = await self.executor.read_cached(request_id)
         if cached is None or not cached.state.number:
             await self.get_request(request_id)
+
+    async def get_checklist(self, request_id: str) -> tuple[CheckItem, ...]:
+        """Return the items by which a request is checked. Raises Problem 404."""
+        loaded = await self.executor.read_cached(request_id)
+        if loaded is None or not loaded.state.number:
+            loaded = await self.get_request(request_id)
+        return checklist_of(loaded.state, self.checklists)
 
     async def get_document(self, request_id: str, document_id: str) -> DocumentRef:
         """Return a document of a request. Raises Problem 404."""

@@ -11,6 +11,7 @@ from itsdangerous import URLSafeSerializer
 from shared.backends.port import Backend
 from shared.calendar import Overrides, WorkingCalendar, parse_overrides
 from shared.clock import Clock, NewId, random_id, system_clock
+from shared.contracts.checklist import Checklists
 from shared.contracts.stages import StageRules
 from shared.documents.inspection.inspector import Inspector
 from shared.documents.instrumented import InstrumentedDocumentStore
@@ -74,6 +75,10 @@ class Platform:
         """The calendar that holds now."""
         return self.rules().calendar
 
+    def checklists(self) -> Checklists:
+        """Return the checklists with all their versions."""
+        return self.office_settings.current.checklists
+
     def rules(self) -> StageRules:
         """Return the rules of the stages that hold now."""
         return self.office_settings.current.rules
@@ -128,7 +133,7 @@ def open_platform(
         settings=settings,
         clock=clock,
         new_id=new_id,
-        office_settings=SettingsRegister(backend.office, clock, _overrides(settings)),
+        office_settings=SettingsRegister(backend.office, clock, new_id, _overrides(settings)),
         backend=backend,
         mailer=_mailer(settings),
         identity=IdentityService(

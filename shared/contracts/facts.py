@@ -85,11 +85,20 @@ class Applicant(Value):
 
 
 class Verdict(Value):
-    """An officer's finding on a checklist item; the note of a failed item says what is missing."""
+    """An officer's finding on a checklist item; the note of a failed item says what is missing.
+
+    `item` is what the applicant completes; `check` is the id of the item in the list of the office, "" if that is the same.
+    """
 
     item: ChecklistItem
     ok: bool
     note: str = Field(default="", max_length=500)
+    check: str = ""
+
+    @property
+    def id(self) -> str:
+        """The id of the item in the list of the office."""
+        return self.check or self.item.value
 
 
 class DocumentRef(Value):

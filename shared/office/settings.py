@@ -1,4 +1,4 @@
-"""What the office sets on its pages: days off and targets.
+"""What the office sets on its pages: days off, targets and checklists.
 
 Each is an entry of the office store with all changes in the order in which they were made, none of which is removed. Every process
 reads the entries once a second and keeps what follows from them as one value, which deciders are given with each call.
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
 from shared.calendar import Overrides, WorkingCalendar, official_calendar, today
-from shared.clock import Clock
-from shared.contracts.facts import Staff
+from shared.clock import Clock, NewId
+from shared.contracts.checklist import CheckItem, Checklists, ChecklistVersion
+from shared.contracts.facts import ChecklistItem, Scope, Staff
 from shared.contracts.stages import StageRules
 from shared.office.port import EntryConflict, OfficeEntry, OfficeStore
 from shared.storage.port import StoreUnavailable
@@ -24,7 +25,7 @@ from shared.storage.port import StoreUnavailable
 logger = logging.getLogger(__name__)
 
 COLLECTION = "settings"
-DAYS, TARGETS = "days", "targets"
+DAYS, TARGETS, CHECKLISTS = "days", "targets", "checklists"
 REFRESH_INTERVAL_SECONDS = 1.0
 YEARS_AHEAD = 2
 """Days off can be set until the end of this year of the future."""
@@ -89,6 +90,14 @@ class TargetsChange(Change):
     days: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecklistChange(Change):
+    """The items of a scope for requests that are submitted from then on."""
+
+    scope: Scope
+    items: tuple[CheckItem, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class DayOff:
     """A weekday that is a day off, or a working day although the nation has a holiday; `change` is None if no page set it."""
@@ -109,6 +118,8 @@ class OfficeSettings:
     rules: StageRules
     day_changes: tuple[DayChange, ...] = ()
     target_changes: tuple[TargetsChange, ...] = ()
+    checklist_changes: tuple[ChecklistChange, ...] = ()
+    checklists: Checklists = field(default_factory=Checklists)
 
     @classmethod
     def without_changes(cls, official: WorkingCalendar) -> Self:
@@ -124,6 +135,13 @@ class OfficeSettings:
         """Return the settings after this change."""
         rules = StageRules(self.rules.calendar, **change.days)
         return replace(self, rules=rules, target_changes=(*self.target_changes, change))
+
+    def with_checklist(self, change: ChecklistChange) -> OfficeSettings:
+        """Return the settings after this change."""
+        version = ChecklistVersion(change.at, change.items)
+        versions = {**self.checklists.versions}
+        versions[change.scope] = (*versions.get(change.scope, ()), version)
+        return replace(self, checklists=Checklists(versions), checklist_changes=(*self.checklist_changes, change))
 
     @property
     def targets(self) -> dict[str, int]:
@@ -148,9 +166,9 @@ class OfficeSettings:
 class SettingsRegister:
     """Keeps what holds now as `current`, and records changes."""
 
-    def __init__(self, office: OfficeStore, clock: Clock, overrides: Overrides) -> None:
+    def __init__(self, office: OfficeStore, clock: Clock, new_id: NewId, overrides: Overrides) -> None:
         """`overrides` are the days of calendar.json."""
-        self._office, self._clock = office, clock
+        self._office, self._clock, self._new_id = office, clock, new_id
         self._base = OfficeSettings.without_changes(official_calendar(overrides))
         self._entries: Sequence[OfficeEntry] = ()
         self.current = self._base
@@ -173,6 +191,8 @@ class SettingsRegister:
                 settings = settings.with_day(_day_from_json(stored))
             for stored in changes.get(TARGETS, ()):
                 settings = settings.with_targets(_targets_from_json(stored))
+            for stored in changes.get(CHECKLISTS, ()):
+                settings = settings.with_checklist(_checklist_from_json(stored))
             self._entries, self.current = entries, settings
         return self.current
 
@@ -203,6 +223,26 @@ class SettingsRegister:
         if settings.targets == days:
             return settings, settings
         return settings, settings.with_targets(TargetsChange(days=days, by=by, at=self._clock()))
+
+    async def propose_checklist(
+        self, scope: Scope, items: Sequence[CheckItem], by: Staff
+    ) -> tuple[OfficeSettings, OfficeSettings]:
+        """Return the settings now, and with these items of a scope, of which a new one has no id; both the same if they are.
+
+        Raises: SettingsRefused.
+        """
+        settings = await self.refresh()
+        ids = [item.id for item in items if item.id]
+        if any(one not in settings.checklists.labels() for one in ids) or len(set(ids)) < len(ids):
+            raise SettingsRefused("items", "unknown_item")
+        labels = [item.label.casefold() for item in items]
+        if double := next((item.label for item in items if labels.count(item.label.casefold()) > 1), None):
+            raise SettingsRefused("items", "double_item", label=double)
+        named = tuple(item if item.id else replace(item, id=f"c{self._new_id()[:8]}") for item in items)
+        if named == settings.checklists.current(scope):
+            return settings, settings
+        change = ChecklistChange(scope=scope, items=named, by=by, at=self._clock())
+        return settings, settings.with_checklist(change)
 
     async def save(self, before: OfficeSettings, after: OfficeSettings) -> OfficeSettings:
         """Record what was proposed. Raises: SettingsConflict if somebody else saved meanwhile, StoreUnavailable."""
@@ -250,9 +290,19 @@ def _targets_to_json(change: TargetsChange) -> dict[str, Any]:
 
 
 def _targets_from_json(stored: Mapping[str, Any]) -> TargetsChange:
-    known = {field.name for field in fields(StageRules)}
+    known = {one.name for one in fields(StageRules)}
     days = {name: days for name, days in stored["days"].items() if name in known}
     return TargetsChange(days=days, **_origin_from_json(stored))
+
+
+def _checklist_to_json(change: ChecklistChange) -> dict[str, Any]:
+    items = [{"id": item.id, "label": item.label, "concerns": item.concerns.value} for item in change.items]
+    return {"scope": change.scope.value, "items": items, **_origin_to_json(change)}
+
+
+def _checklist_from_json(stored: Mapping[str, Any]) -> ChecklistChange:
+    items = tuple(CheckItem(one["id"], one["label"], ChecklistItem(one["concerns"])) for one in stored["items"])
+    return ChecklistChange(scope=Scope(stored["scope"]), items=items, **_origin_from_json(stored))
 
 
 def _origin_to_json(change: Change) -> dict[str, Any]:
@@ -263,4 +313,8 @@ def _origin_from_json(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {"by": Staff.model_validate(stored["by"]), "at": datetime.fromisoformat(stored["at"])}
 
 
-_SECTIONS = ((DAYS, "day_changes", _day_to_json), (TARGETS, "target_changes", _targets_to_json))
+_SECTIONS: tuple[tuple[str, str, Callable[[Any], dict[str, Any]]], ...] = (
+    (DAYS, "day_changes", _day_to_json),
+    (TARGETS, "target_changes", _targets_to_json),
+    (CHECKLISTS, "checklist_changes", _checklist_to_json),
+)

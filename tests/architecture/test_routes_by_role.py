@@ -115,10 +115,14 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/api/substitutes"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
     ("POST", "/api/substitutes"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
     ("DELETE", "/api/substitutes/{substitute_id}"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
-    **{("GET", f"/api/{name}"): frozenset({Role.STRUCTURAL, Role.ADMIN}) for name in ("holidays", "targets")},
+    **{
+        ("GET", f"/api/{name}"): frozenset({Role.STRUCTURAL, Role.ADMIN})
+        for name in ("holidays", "targets", "checklists/{scope}")
+    },
     ("PUT", "/api/holidays/{day}"): ADMIN,
     ("DELETE", "/api/holidays/{day}"): ADMIN,
     ("PUT", "/api/targets"): ADMIN,
+    ("PUT", "/api/checklists/{scope}"): ADMIN,
     ("GET", "/api/views"): ANY_STAFF,
     ("POST", "/api/views"): ANY_STAFF,
     ("PATCH", "/api/views/{view_id}"): ANY_STAFF,
@@ -175,7 +179,11 @@ PAGES: dict[Call, Allowed] = {
     },
     **{(method, "/tampilan"): ANY_STAFF for method in ("GET", "POST")},
     ("GET", "/pengaturan"): frozenset({Role.STRUCTURAL, Role.ADMIN}),
-    **{(method, f"/pengaturan/{name}"): ADMIN for name in ("libur", "target") for method in ("GET", "POST")},
+    **{
+        (method, f"/pengaturan/{name}"): ADMIN
+        for name in ("libur", "target", "daftar-periksa/{scope}")
+        for method in ("GET", "POST")
+    },
     **{(method, "/penugasan/massal"): STRUCTURAL for method in ("GET", "POST")},
     **{(method, "/verifikasi/massal"): OFFICER for method in ("GET", "POST")},
     **{(method, "/penugasan/{request_id}/catatan"): STRUCTURAL for method in ("GET", "POST")},

@@ -20,8 +20,11 @@ TEMPLATES = [
     if path not in {LETTERS / "email_base.html", LETTERS / "email.html"}
 ]
 COMPONENTS = ROOT / "shared/web/views/templates/components.html"
-PARTS = {COMPONENTS.with_name(name) for name in ("viewer.html", "team.html", "phrase_menu.html", "request_list.html")}
-"""The components of the document viewer, of lists, of what staff share about a request, and of ready-made sentences."""
+PARTS = {
+    COMPONENTS.with_name(name)
+    for name in ("viewer.html", "team.html", "phrase_menu.html", "request_list.html", "checklist_rows.html")
+}
+"""The components of the document viewer, of lists, of what staff share about a request, and of what the office words."""
 WORDS = [
     path
     for folder in ("services", "shared", "simpul")

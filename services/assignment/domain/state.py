@@ -17,7 +17,7 @@ from shared.contracts.assignment import (
     WorkResumed,
 )
 from shared.contracts.envelope import Event
-from shared.contracts.facts import ChecklistItem, Complexity, Staff
+from shared.contracts.facts import Complexity, Staff
 from shared.contracts.intake import SurveyAnswered
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import StaffRequestState, apply_staff_request_event
@@ -29,7 +29,7 @@ class FailedChecklist:
     """The items for which a round was returned."""
 
     at: datetime
-    items: tuple[ChecklistItem, ...]
+    items: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def evolve(state: State, event: Event) -> State:
     updated = apply_staff_request_event(state, event)
     match event.fact:
         case RequestReturned(verdicts=verdicts):
-            failed = FailedChecklist(event.time, tuple(verdict.item for verdict in verdicts if not verdict.ok))
+            failed = FailedChecklist(event.time, tuple(verdict.id for verdict in verdicts if not verdict.ok))
             updated = replace(updated, failed_checklists=(*state.failed_checklists, failed))
         case RequestVerified():
             updated = replace(updated, verified_at=event.time)

@@ -23,10 +23,8 @@ from services.assignment.oversight.chart_shapes import (
 from services.assignment.oversight.dashboard import LEAD_TARGET, Dashboard
 from services.assignment.oversight.presenters import ELEMENT_NAMES
 from services.assignment.oversight.satisfaction import ELEMENTS, SurveySums
-from shared.contracts.facts import ChecklistItem
 from shared.contracts.stages import Stage
 from shared.web.views.formats import MONTHS, format_decimal
-from shared.web.views.labels import CHECKLIST_LABELS
 
 TEXTS = WORDS.dashboard
 GOOD_BANDS = ("A", "B")
@@ -199,26 +197,26 @@ def _dots(count: int, overdue: int, width: int) -> tuple[Dot, ...]:
 def returns_chart(dashboard: Dashboard) -> BarChart | None:
     """Return how often rounds were returned for each checklist item, the most frequent first. None without returns."""
     counts = dashboard.figures.failed_items
-    items = sorted(ChecklistItem, key=lambda item: -counts[item])
     total, most = sum(counts.values()), max(counts.values(), default=0)
     if not total:
         return None
     bars = tuple(
         Bar(
-            CHECKLIST_LABELS[item],
+            label,
             f"{100 * counts[item] / most:.1f}",
             "c2",
             format_decimal(counts[item], 0),
             f"{100 * counts[item] / total:.0f}%",
         )
-        for item in items
+        for item, label in dashboard.checklist.items()
     )
     cells = tuple(
-        (CHECKLIST_LABELS[item], *_numbers((counts[item],)), f"{format_decimal(100 * counts[item] / total, 1)}%")
-        for item in items
+        (label, *_numbers((counts[item],)), f"{format_decimal(100 * counts[item] / total, 1)}%")
+        for item, label in dashboard.checklist.items()
     )
     about = TEXTS.returns_about.format(items=_numbers((total,))[0], returns=_numbers((dashboard.figures.returned,))[0])
-    label = TEXTS.returns_label.format(item=CHECKLIST_LABELS[items[0]], count=counts[items[0]])
+    [first, *_] = dashboard.checklist
+    label = TEXTS.returns_label.format(item=dashboard.checklist[first], count=counts[first])
     head = (TEXTS.item, TEXTS.sum, TEXTS.part)
     return BarChart(title=TEXTS.returns_title, about=about, label=label, head=head, cells=cells, rows=bars)
 

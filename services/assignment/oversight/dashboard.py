@@ -13,6 +13,7 @@ from services.assignment.oversight.figures import Figures, month_from_json
 from services.assignment.oversight.periods import Period, months_between
 from services.assignment.oversight.projection import COLLECTION, UPDATED_AT_KEY
 from shared.calendar import WorkingCalendar
+from shared.contracts.checklist import Checklists
 from shared.contracts.facts import Scope
 from shared.contracts.lifecycle import Status
 from shared.contracts.stages import Stage, StageRules
@@ -42,7 +43,10 @@ class OpenRequests:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """`months` has the figures of each month of the period, `figures` those of all; `before` is the same time a year earlier."""
+    """`months` has the figures of each month of the period, `figures` those of all; `before` is the same time a year earlier.
+
+    `checklist` has the wording of the items that are checked or were in this period, by id.
+    """
 
     period: Period
     scope: Scope | None
@@ -53,6 +57,7 @@ class Dashboard:
     open: OpenRequests
     leads: tuple[Mapping[str, Any], ...]
     targets: Mapping[Stage, int]
+    checklist: Mapping[str, str]
     updated_at: datetime | None
 
 
@@ -86,6 +91,13 @@ def year_before(period: Period) -> Period:
     first = period.first.replace(day=1, year=period.first.year - 1)
     last = period.last.replace(day=1, year=period.last.year - 1)
     return Period(first, last)
+
+
+def checklist_labels(checklists: Checklists, figures: Figures) -> dict[str, str]:
+    """Return the wording of the items in use and of those that rounds were returned for, by id, the most frequent first."""
+    labels, counts = checklists.labels(), figures.failed_items
+    ids = dict.fromkeys((*checklists.ids_in_use(), *counts))
+    return {one: labels.get(one, one) for one in sorted(ids, key=lambda one: -counts[one])}
 
 
 def stage_targets(rules: StageRules) -> dict[Stage, int]:

@@ -125,7 +125,7 @@ class MonthlyTally:
         for failed in state.failed_checklists:
             figures = self._figures(today(failed.at), key)
             figures.returned += 1
-            figures.failed_items.update(item.value for item in failed.items)
+            figures.failed_items.update(failed.items)
         if state.survey:
             figures = self._figures(today(state.survey.at), key)
             figures.survey = figures.survey.add(1, state.survey.scores)

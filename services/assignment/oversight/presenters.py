@@ -11,7 +11,7 @@ from services.assignment.oversight.figures import median, ninetieth_percentile
 from services.assignment.oversight.public_figures import PublicFigures
 from services.assignment.oversight.satisfaction import ELEMENTS, SurveySums
 from services.assignment.oversight.service import SurveyReport
-from shared.contracts.facts import ChecklistItem, Scope
+from shared.contracts.facts import Scope
 from shared.contracts.stages import Stage
 from shared.web.views.labels import SCOPE_LABELS
 
@@ -45,8 +45,8 @@ def present_dashboard(dashboard: Dashboard) -> dict[str, Any]:
         "leads": [{**lead, "target": LEAD_TARGET} for lead in dashboard.leads],
         "returned": figures.returned,
         "failed_items": [
-            {"item": item, "count": figures.failed_items[item]}
-            for item in sorted(ChecklistItem, key=lambda item: -figures.failed_items[item])
+            {"item": item, "label": label, "count": figures.failed_items[item]}
+            for item, label in dashboard.checklist.items()
         ],
         "survey": {
             "n": figures.survey.n,

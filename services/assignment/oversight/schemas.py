@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from services.assignment.oversight.periods import Period, month_of, months_back, year_of
 from services.assignment.oversight.register import RegisterEntry
-from shared.contracts.facts import ChecklistItem, Scope
+from shared.contracts.facts import Scope
 from shared.contracts.stages import Stage
 from shared.web.api.lists import drop_blank_values
 from shared.web.api.validation import InputModel, IsoDate
@@ -137,9 +137,10 @@ class LeadLoadResponse(BaseModel):
 
 
 class FailedItemResponse(BaseModel):
-    """How many rounds were returned for a checklist item."""
+    """How many rounds were returned for a checklist item; `label` is its latest wording."""
 
-    item: ChecklistItem
+    item: str
+    label: str
     count: int
 
 

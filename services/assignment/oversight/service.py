@@ -10,6 +10,7 @@ from services.assignment.domain.state import State
 from services.assignment.oversight.dashboard import (
     Dashboard,
     FiguresReader,
+    checklist_labels,
     count_open_requests,
     stage_targets,
     year_before,
@@ -105,17 +106,18 @@ class OversightService:
         """Return the figures of the whole months of a period, and of the requests that are open now."""
         months = await self._figures.months(period, scope, unit)
         before = await self._figures.months(year_before(period), scope, unit)
-        rules = self._assignment.rules
+        rules, figures = self._assignment.rules, merge(months.values())
         return Dashboard(
             period=period,
             scope=scope,
             unit=unit,
             months=months,
-            figures=merge(months.values()),
+            figures=figures,
             before=merge(before.values()),
             open=await count_open_requests(self._executor, rules.calendar, self.today(), scope, unit),
             leads=tuple(await self._assignment.list_workloads()),
             targets=stage_targets(rules),
+            checklist=checklist_labels(self._assignment.platform.checklists(), figures),
             updated_at=await self._figures.updated_at(),
         )
 

@@ -166,7 +166,7 @@ def _round_and_failed_items(
     if isinstance(command, ResubmitRequest):
         if state.returned is None:
             raise conflict_refusal(state.status, state.history)
-        return state.course.round + 1, tuple(verdict.item for verdict in state.returned.failed)
+        return state.course.round + 1, tuple(dict.fromkeys(verdict.item for verdict in state.returned.failed))
     if state.active_claim is not None:
         raise Refusal("being_checked", at=state.active_claim.at)
     return state.course.round, ()

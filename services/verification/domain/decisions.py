@@ -16,10 +16,11 @@ from services.verification.domain.commands import (
     VerifyRequest,
     WithdrawRecommendation,
 )
-from services.verification.domain.state import CHECKLIST, State
+from services.verification.domain.state import State
 from shared.calendar import today
+from shared.contracts.checklist import CheckItem, Checklists
 from shared.contracts.envelope import Event
-from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
+from shared.contracts.facts import Fact, Staff
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import Recommendation
 from shared.contracts.stages import StageRules
@@ -46,7 +47,7 @@ ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
 }
 
 
-def decide(state: State, command: Command, now: datetime, rules: StageRules) -> list[Fact]:
+def decide(state: State, command: Command, now: datetime, rules: StageRules, checklists: Checklists) -> list[Fact]:
     """Return the facts that follow from an officer's command.
 
     Raises:
@@ -58,7 +59,7 @@ def decide(state: State, command: Command, now: datetime, rules: StageRules) -> 
         raise conflict_refusal(state.status, state.history)
     match command:
         case VerifyRequest() | ReturnRequest():
-            return _decide_checklist(state, command, today(now), rules)
+            return _decide_checklist(state, command, today(now), rules, checklist_of(state, checklists))
         case RecommendRejection():
             return [_recommend(state, command)]
         case WithdrawRecommendation(by=by):
@@ -91,19 +92,26 @@ def is_outdated(state: State, round_number: int | None, corrections: int | None 
     return state.status is not Status.SUBMITTED or _has_changed_since(state, round_number, corrections)
 
 
-def checklist_refusals(state: State, command: VerifyRequest | ReturnRequest) -> list[Refusal]:
+def checklist_of(state: State, checklists: Checklists) -> tuple[CheckItem, ...]:
+    """Return the items by which a request is checked: those in force when it was submitted."""
+    return checklists.at(state.scope, state.submitted_at)
+
+
+def checklist_refusals(
+    state: State, command: VerifyRequest | ReturnRequest, checklist: tuple[CheckItem, ...]
+) -> list[Refusal]:
     """Return every reason why the verdicts do not allow the decision, in the order in which they are reported.
 
     Every item needs one verdict, and every failed item a note. Verification also needs that no item failed, that a
     recommendation to reject is withdrawn and that every warning was acknowledged; a return needs a failed item.
     """
-    verdicts, failed = command.verdicts, _failed_items(command.verdicts)
-    items = [verdict.item for verdict in verdicts]
+    ids = [verdict.id for verdict in command.verdicts]
+    failed = {verdict.id: verdict.note for verdict in command.verdicts if not verdict.ok}
     items_by_code = {
-        "items_missing": tuple(item for item in CHECKLIST if item not in items),
-        "item_duplicate": tuple(item for item in CHECKLIST if items.count(item) > 1),
-        "note_missing": tuple(verdict.item for verdict in verdicts if not verdict.ok and not verdict.note.strip()),
-        "item_failed": failed if isinstance(command, VerifyRequest) else (),
+        "items_missing": tuple(item for item in checklist if item.id not in ids),
+        "item_duplicate": tuple(item for item in checklist if ids.count(item.id) > 1),
+        "note_missing": tuple(item for item in checklist if item.id in failed and not failed[item.id].strip()),
+        "item_failed": tuple(item for item in checklist if item.id in failed and isinstance(command, VerifyRequest)),
     }
     found = [Refusal(code, items=those) for code, those in items_by_code.items() if those]
     if isinstance(command, ReturnRequest) and not failed and not found:
@@ -115,18 +123,17 @@ def checklist_refusals(state: State, command: VerifyRequest | ReturnRequest) -> 
     return found
 
 
-def _failed_items(verdicts: tuple[Verdict, ...]) -> tuple[ChecklistItem, ...]:
-    return tuple(verdict.item for verdict in verdicts if not verdict.ok)
-
-
 def _unacknowledged(state: State, command: VerifyRequest) -> tuple[str, ...]:
     return tuple(code for code in state.warnings if code not in command.acknowledged)
 
 
-def _decide_checklist(state: State, command: VerifyRequest | ReturnRequest, day: date, rules: StageRules) -> list[Fact]:
-    for refusal in checklist_refusals(state, command):
+def _decide_checklist(
+    state: State, command: VerifyRequest | ReturnRequest, day: date, rules: StageRules, checklist: tuple[CheckItem, ...]
+) -> list[Fact]:
+    for refusal in checklist_refusals(state, command, checklist):
         raise refusal
-    verdicts = tuple(sorted(command.verdicts, key=lambda verdict: CHECKLIST.index(verdict.item)))
+    by_id = {verdict.id: verdict for verdict in command.verdicts}
+    verdicts = tuple(item.verdict(by_id[item.id].ok, by_id[item.id].note) for item in checklist)
     facts: list[Fact] = [_checklist_fact(state, replace(command, verdicts=verdicts), day, rules)]
     if isinstance(command, VerifyRequest) and recommendation(state) is not None:
         facts.insert(0, _withdraw_recommendation(state, command.by))

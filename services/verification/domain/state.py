@@ -7,13 +7,11 @@ from datetime import date, datetime
 
 from services.verification.events import PUBLISHES, SUBSCRIBES_TO
 from shared.contracts.envelope import Event
-from shared.contracts.facts import ChecklistItem, DocumentRef, Staff, Verdict
+from shared.contracts.facts import DocumentRef, Staff, Verdict
 from shared.contracts.history import add_to_history
 from shared.contracts.intake import RequestCorrected, RequestResubmitted, RequestSubmitted
 from shared.contracts.request_state import StaffRequestState, apply_staff_request_event
 from shared.contracts.verification import ClaimReleased, RequestClaimed, RequestReturned, RequestVerified
-
-CHECKLIST: tuple[ChecklistItem, ...] = tuple(ChecklistItem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,43 +6,46 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from services.verification.domain.commands import ReturnRequest, VerifyRequest
 from services.verification.domain.state import State
 from services.verification.errors import TEXTS
-from services.verification.schemas import Finding, Note, ReturnBody, VerificationBody, to_verdicts
+from services.verification.schemas import Finding, ReturnBody, VerificationBody, to_verdicts
+from shared.contracts.checklist import CheckItem
 from shared.contracts.facts import ChecklistItem, DocumentKind, Staff
 from shared.runtime.decider import Refusal
 from shared.web.api.problems import validation_problem
-from shared.web.api.validation import FieldError, InputModel
+from shared.web.api.validation import FieldError, InputModel, field_errors
 from shared.web.documents.previews import DocumentPreviews
 from shared.web.documents.viewer import VIEW_FIELDS, DocumentList, ViewerLink, proof_link
 from shared.web.forms.posted_form import PostedForm
-from shared.web.views.labels import CHECKLIST_LABELS
 from shared.web.views.words import fill
 
 VERIFY_BUTTON, RETURN_BUTTON = "verify", "return"
 ACKNOWLEDGED_FIELD, WITHDRAW_FIELD = "acknowledged", "withdraw_recommendation"
 ROUND_FIELD, CORRECTIONS_FIELD = "round", "corrections"
 MAX_ROUND = 1_000_000
+MAX_KEY = 9
+"""The last row that is answered by a digit."""
 
 
-def verdict_field(item: ChecklistItem) -> str:
-    return f"ok_{item}"
+Checklist = tuple[CheckItem, ...]
+YES, NO = "yes", "no"
 
 
-def note_field(item: ChecklistItem) -> str:
-    return f"note_{item}"
+def verdict_field(item: CheckItem) -> str:
+    return f"ok_{item.id}"
 
 
-FIELD_LABELS = {field(item): label for item, label in CHECKLIST_LABELS.items() for field in (verdict_field, note_field)}
-FIELD_LABELS[WITHDRAW_FIELD] = TEXTS.check.withdraw
-FIELD_LABELS[ACKNOWLEDGED_FIELD] = TEXTS.check.warnings
-"""Labels of the fields in the error summary, in the order of the page."""
+def note_field(item: CheckItem) -> str:
+    return f"note_{item.id}"
 
 
-Verdict = Literal["yes", "no"] | None
+def field_labels(checklist: Checklist) -> dict[str, str]:
+    """Return the labels of the fields in the error summary, in the order of the page."""
+    fields = {field(item): item.label for item in checklist for field in (verdict_field, note_field)}
+    return {**fields, WITHDRAW_FIELD: TEXTS.check.withdraw, ACKNOWLEDGED_FIELD: TEXTS.check.warnings}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class ChecklistRow:
     `carried` says that the item passed in the round before, so that this verdict is filled in.
     """
 
-    item: ChecklistItem
+    item: CheckItem
     verdict: str
     note: str
     label: str
@@ -61,30 +64,32 @@ class ChecklistRow:
     earlier: str
     carried: bool
     key: int = 0
-    """The digit on the keyboard."""
+    """The digit on the keyboard, 0 without one."""
 
 
-def checklist_rows(state: State, posted: PostedForm, proofs: Mapping[ChecklistItem, ViewerLink]) -> list[ChecklistRow]:
+def checklist_rows(
+    state: State, checklist: Checklist, posted: PostedForm, proofs: Mapping[ChecklistItem, ViewerLink]
+) -> list[ChecklistRow]:
     """Return the rows of the checklist; in a later round those that failed before come first."""
     judgement = state.judgement
     judged = judgement.verdicts if judgement and judgement.round < state.course.round else ()
-    passed = {verdict.item for verdict in judged if verdict.ok}
-    notes = {verdict.item: _earlier_note(state, verdict.note) for verdict in judged if not verdict.ok}
+    passed = {verdict.id for verdict in judged if verdict.ok}
+    notes = {verdict.id: _earlier_note(state, verdict.note) for verdict in judged if not verdict.ok}
     rows = [
         ChecklistRow(
             item,
             verdict_field(item),
             note_field(item),
-            CHECKLIST_LABELS[item],
-            posted.text(verdict_field(item), "yes" if item in passed else ""),
-            proofs.get(item),
-            notes.get(item, ""),
-            item in passed,
+            item.label,
+            posted.text(verdict_field(item), YES if item.id in passed else ""),
+            proofs.get(item.concerns),
+            notes.get(item.id, ""),
+            item.id in passed,
         )
-        for item in ChecklistItem
+        for item in checklist
     ]
     ordered = sorted(rows, key=lambda row: row.carried)
-    return [replace(row, key=key) for key, row in enumerate(ordered, 1)]
+    return [replace(row, key=key if key <= MAX_KEY else 0) for key, row in enumerate(ordered, 1)]
 
 
 def _earlier_note(state: State, note: str) -> str:
@@ -107,39 +112,34 @@ async def find_proofs(previews: DocumentPreviews, documents: DocumentList) -> di
 
 
 class ChecklistForm(InputModel):
-    """The checklist as its page sends it: a verdict and a note for each item."""
+    """What the page of a checklist sends beside a verdict and a note for each item."""
 
     round: int = Field(ge=1, le=MAX_ROUND)
     corrections: int | None = Field(None, ge=0, le=MAX_ROUND)
     acknowledged: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     withdraw_recommendation: Literal["yes"] | None = None
-    ok_form: Verdict = None
-    ok_letter: Verdict = None
-    ok_scope: Verdict = None
-    ok_documents: Verdict = None
-    note_form: Note = ""
-    note_letter: Note = ""
-    note_scope: Note = ""
-    note_documents: Note = ""
-
-    def findings(self) -> tuple[Finding, ...]:
-        """Return the items that have a verdict; the note of an item that passed is dropped."""
-        fields = (
-            (ChecklistItem.FORM, self.ok_form, self.note_form),
-            (ChecklistItem.LETTER, self.ok_letter, self.note_letter),
-            (ChecklistItem.SCOPE, self.ok_scope, self.note_scope),
-            (ChecklistItem.DOCUMENTS, self.ok_documents, self.note_documents),
-        )
-        return tuple(
-            Finding(item=item, ok=verdict == "yes", note="" if verdict == "yes" else note)
-            for item, verdict, note in fields
-            if verdict is not None
-        )
 
 
-def has_input(posted: PostedForm) -> bool:
+def _parse_findings(posted: PostedForm, checklist: Checklist) -> tuple[Finding, ...]:
+    """Return the items that have a verdict; the note of an item that passed is dropped. Raises Problem 422."""
+    findings, errors = list[Finding](), list[FieldError]()
+    for item in checklist:
+        verdict = posted.text(verdict_field(item))
+        note = posted.text(note_field(item)) if verdict == NO else ""
+        try:
+            finding = Finding(item=item.id, ok=verdict == YES, note=note)
+        except ValidationError as error:
+            errors += [FieldError(note_field(item), one.message) for one in field_errors(error.errors())]
+        else:
+            findings += [finding] if verdict in (YES, NO) else []
+    if errors:
+        raise validation_problem(errors)
+    return tuple(findings)
+
+
+def has_input(posted: PostedForm, checklist: Checklist) -> bool:
     """Whether any field of the checklist was filled in."""
-    return any(text.strip() for name in FIELD_LABELS for text in posted.many(name))
+    return any(text.strip() for name in field_labels(checklist) for text in posted.many(name))
 
 
 def displayed_round(posted: PostedForm, current_round: int) -> int:
@@ -158,30 +158,36 @@ def _displayed_number(posted: PostedForm, field: str, current: int) -> int:
 
 
 def parse_decision(
-    posted: PostedForm, by: Staff
+    posted: PostedForm, by: Staff, checklist: Checklist
 ) -> tuple[VerifyRequest | ReturnRequest, VerificationBody | ReturnBody]:
     """Return the command of the pressed button, and the equivalent body of the API. Raises Problem 422."""
-    form = posted.validate(ChecklistForm, *VIEW_FIELDS)
-    findings = form.findings()
+    form = posted.validate(ChecklistForm, *VIEW_FIELDS, *field_labels(checklist))
+    findings = _parse_findings(posted, checklist)
     if posted.button == VERIFY_BUTTON:
         withdrawn = form.withdraw_recommendation is not None
         body = VerificationBody(
             checklist=findings, acknowledged_warnings=form.acknowledged, withdraw_recommendation=withdrawn
         )
         seen = (form.round, withdrawn, form.corrections)
-        return VerifyRequest(by, to_verdicts(findings), form.acknowledged, *seen), body
+        return VerifyRequest(by, to_verdicts(findings, checklist), form.acknowledged, *seen), body
     if posted.button == RETURN_BUTTON:
-        return ReturnRequest(by, to_verdicts(findings), form.round, form.corrections), ReturnBody(checklist=findings)
+        return ReturnRequest(by, to_verdicts(findings, checklist), form.round, form.corrections), ReturnBody(
+            checklist=findings
+        )
     raise validation_problem([FieldError("", TEXTS.wrong.button)])
 
 
-def checklist_errors(refusals: Iterable[Refusal]) -> list[FieldError]:
+def checklist_errors(refusals: Iterable[Refusal], checklist: Checklist) -> list[FieldError]:
     """Return the refusals as errors of their fields, in the order of the page."""
-    errors = [FieldError(field, TEXTS.wrong[refusal.code]) for refusal in refusals for field in _error_fields(refusal)]
-    return sorted(errors, key=lambda error: list(FIELD_LABELS).index(error.field))
+    errors = [
+        FieldError(field, TEXTS.wrong[refusal.code])
+        for refusal in refusals
+        for field in _error_fields(refusal, checklist)
+    ]
+    return sorted(errors, key=lambda error: list(field_labels(checklist)).index(error.field))
 
 
-def _error_fields(refusal: Refusal) -> Iterable[str]:
+def _error_fields(refusal: Refusal, checklist: Checklist) -> Iterable[str]:
     items = refusal.params.get("items", ())
     match refusal.code:
         case "note_missing":
@@ -191,6 +197,6 @@ def _error_fields(refusal: Refusal) -> Iterable[str]:
         case "recommendation_open":
             return [WITHDRAW_FIELD]
         case "nothing_failed":
-            return [verdict_field(next(iter(ChecklistItem)))]
+            return [verdict_field(checklist[0])]
         case _:
             return [verdict_field(item) for item in items]

@@ -10,15 +10,15 @@ from starlette.responses import HTMLResponse
 
 from services.verification.dependencies import Officer, Verification, require_officer
 from services.verification.domain.commands import Decision, RecommendRejection
-from services.verification.domain.decisions import checklist_refusals, is_outdated, recommendation
+from services.verification.domain.decisions import checklist_of, checklist_refusals, is_outdated, recommendation
 from services.verification.domain.state import State
 from services.verification.pages import QUEUE_PATH, templates
 from services.verification.pages.checklist import (
-    FIELD_LABELS,
     checklist_errors,
     checklist_rows,
     displayed_corrections,
     displayed_round,
+    field_labels,
     find_proofs,
     has_input,
     parse_decision,
@@ -63,7 +63,7 @@ class RequestPage:
 
     def _request_context(self, loaded: Loaded[State]) -> dict[str, Any]:
         day, rules = self._verification.today(), self._verification.rules
-        return present_request(loaded, day, rules)
+        return present_request(loaded, day, rules, self._verification.checklists)
 
     def _with_conflict(self, loaded: Loaded[State], posted: PostedForm) -> PostedForm:
         """Return the form with a conflict if the request has changed since the form was shown."""
@@ -102,21 +102,22 @@ class ChecklistPage(RequestPage):
         previews, documents = self._verification.previews, viewer_documents(state)
         shown = replace(requested_state(self._request, posted), others=list_parameters(opened_from))
         viewer = await build_viewer(previews, documents, self._paths(), shown, self._officer.username)
-        filled = has_input(posted)
+        checklist = checklist_of(state, self._verification.checklists)
+        filled = has_input(posted, checklist)
         posted = self._with_conflict(loaded, posted) if filled else replace(posted, texts={})
         is_conflict = posted.problem is not None and "current" in posted.problem.extra
         return templates(
             self._request,
             "request.html",
             posted=posted,
-            field_labels=FIELD_LABELS,
+            field_labels=field_labels(checklist),
             request=self._request_context(loaded),
             viewer=viewer,
             deciding=state.status is Status.SUBMITTED and not is_conflict,
             filled=filled,
             round=displayed_round(posted, state.course.round),
             corrections=displayed_corrections(posted, state.corrections),
-            checks=checklist_rows(state, posted, await find_proofs(previews, documents)),
+            checks=checklist_rows(state, checklist, posted, await find_proofs(previews, documents)),
             position=await self._verification.list_position(
                 loaded, list_query(opened_from, self._verification.today())
             ),
@@ -136,10 +137,11 @@ class ChecklistPage(RequestPage):
         if is_view_change(posted):
             return await self.show(posted)
         state = (await self._verification.get_request(self._request_id)).state
-        command, body = parse_decision(posted, self._officer.staff)
-        refusals = [] if is_outdated(state, command.round, command.corrections) else checklist_refusals(state, command)
-        if refusals:
-            raise validation_problem(checklist_errors(refusals))
+        checklist = checklist_of(state, self._verification.checklists)
+        command, body = parse_decision(posted, self._officer.staff, checklist)
+        is_current = not is_outdated(state, command.round, command.corrections)
+        if is_current and (refusals := checklist_refusals(state, command, checklist)):
+            raise validation_problem(checklist_errors(refusals, checklist))
         return await self._execute(command, body, body.model_dump_json())
 
 

@@ -55,7 +55,9 @@ class TeamPage:
             self._request,
             "team_page.html",
             posted=posted,
-            request=present_request(loaded, self._verification.today(), self._verification.rules),
+            request=present_request(
+                loaded, self._verification.today(), self._verification.rules, self._verification.checklists
+            ),
             from_list=list_suffix(parse_list(self._request)),
             waiting={QUEUE_PATH: await self._verification.count_submitted()},
             **await team_context(self._verification, loaded, self._officer),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field
 
-from shared.contracts.facts import ChecklistItem
+from shared.contracts.checklist import CheckItem
 from shared.contracts.lifecycle import Status
 from shared.runtime.decider import Refusal
 from shared.runtime.executor import CommandKey, CommandResult, Executor
@@ -17,7 +17,7 @@ from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
 from shared.web.forms.text_fields import CLEAN_PARAGRAPHS
 from shared.web.views.formats import format_date, format_datetime
-from shared.web.views.labels import CHECKLIST_LABELS, EVENT_LABELS, STATUS_LABELS, actor_label
+from shared.web.views.labels import EVENT_LABELS, STATUS_LABELS, actor_label
 
 State = TypeVar("State")
 
@@ -112,6 +112,6 @@ def _format_fact(value: Any) -> str:
         return "; ".join(_format_fact(item) for item in value)
     if isinstance(value, datetime):
         return format_datetime(value)
-    if isinstance(value, ChecklistItem):
-        return CHECKLIST_LABELS[value]
+    if isinstance(value, CheckItem):
+        return value.label
     return format_date(value) if isinstance(value, date) else str(getattr(value, "value", value))

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.contracts.claims import Claim
-from shared.contracts.facts import ChecklistItem, DocumentKind, DocumentRef
+from shared.contracts.facts import DocumentKind, DocumentRef
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import AnyStaffRequestState, StaffRequestState
@@ -54,7 +54,7 @@ class WarningResponse(BaseModel):
 class ChecklistItemResponse(BaseModel):
     """An item of a checklist; `label` is a text for people."""
 
-    item: ChecklistItem
+    item: str
     label: str
 
 

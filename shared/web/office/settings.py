@@ -1,4 +1,4 @@
-"""Days off and targets over HTTP: bodies, responses, messages of refusals, and what a change moves before it is saved."""
+"""Days off, targets and checklists over HTTP: bodies, responses, refusals, and what a change moves before it is saved."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from shared.calendar import today
+from shared.contracts.checklist import CheckItem
+from shared.contracts.facts import ChecklistItem, Scope
 from shared.contracts.stages import MovedDue, Stage
 from shared.identity.accounts import Role
 from shared.identity.principal import Principal
@@ -32,11 +34,11 @@ from shared.web.api.request_lists import Day
 from shared.web.api.validation import FieldError, RequestBody
 from shared.web.auth.access import GuardedRoute, signed_in
 from shared.web.dependencies import platform_of
-from shared.web.forms.text_fields import CLEAN_LINE
+from shared.web.forms.text_fields import CLEAN_LINE, STRIP_INVISIBLE
 from shared.web.views.formats import format_date, format_datetime
 from shared.web.views.words import load_words
 
-HOLIDAYS_PATH, TARGETS_PATH = "/api/holidays", "/api/targets"
+HOLIDAYS_PATH, TARGETS_PATH, CHECKLISTS_PATH = "/api/holidays", "/api/targets", "/api/checklists"
 READERS = signed_in(Role.STRUCTURAL, Role.ADMIN)
 EDITORS = signed_in(Role.ADMIN)
 Editor = Annotated[Principal, Depends(EDITORS)]
@@ -44,7 +46,7 @@ LISTED_DAYS = timedelta(days=365)
 """How far ahead days off are listed; those that the office set itself are listed as far as they are."""
 MAX_LISTED_MOVES = 50
 """How many of the requests whose due day moves are listed."""
-MAX_NAME_LENGTH = 80
+MAX_NAME_LENGTH, MAX_ITEM_LENGTH, MAX_ITEMS = 80, 120, 12
 
 TEXTS = load_words("shared.web.office").settings
 
@@ -78,6 +80,36 @@ class TargetsBody(RequestBody):
     answer_days: int = _days("answer_days")
     confirm_days: int = _days("confirm_days")
     version: Version = None
+
+
+class ItemBody(RequestBody):
+    """An item of a checklist; a new one has no id. `concerns` is what the applicant completes if it failed."""
+
+    id: Annotated[str, Field(min_length=1, max_length=40), STRIP_INVISIBLE] | None = None
+    label: Annotated[str, Field(min_length=1, max_length=MAX_ITEM_LENGTH), CLEAN_LINE]
+    concerns: ChecklistItem
+
+
+class ChecklistBody(RequestBody):
+    """All items of a checklist in their order; with a `version` only if nobody has changed a checklist since."""
+
+    items: Annotated[tuple[ItemBody, ...], Field(min_length=1, max_length=MAX_ITEMS)]
+    version: Version = None
+
+
+class ItemResponse(BaseModel):
+    """An item of a checklist."""
+
+    id: str
+    label: str
+    concerns: ChecklistItem
+
+
+class ChecklistResponse(BaseModel):
+    """The items for requests of this scope that are submitted from now on; `version` counts the changes of all checklists."""
+
+    items: list[ItemResponse]
+    version: int
 
 
 class HolidayResponse(BaseModel):
@@ -186,6 +218,16 @@ async def propose_targets(
     return await _proposal(request, before, after)
 
 
+async def save_checklist(request: Request, editor: Principal, scope: Scope, body: ChecklistBody) -> OfficeSettings:
+    """Save the items of a scope. Raises Problem 409, 422."""
+    items = tuple(CheckItem(item.id or "", item.label, item.concerns) for item in body.items)
+    register = platform_of(request).office_settings
+    with _problems():
+        before, after = await register.propose_checklist(scope, items, editor.staff)
+        require_version(before.checklist_changes, body.version)
+        return await register.save(before, after)
+
+
 async def _proposal(request: Request, before: OfficeSettings, after: OfficeSettings) -> Proposal:
     find_moved: MovedDues | None = getattr(request.app.state, "moved_dues", None)
     if find_moved is None or after is before:
@@ -285,6 +327,26 @@ async def set_targets(body: TargetsBody, editor: Editor, request: Request, previ
     """Set the targets of all stages."""
     proposal = await propose_targets(request, editor, target_days(body), body.version)
     return await _finish(request, proposal, preview, "target_changes")
+
+
+@router.get(CHECKLISTS_PATH + "/{scope}", response_model=ChecklistResponse, dependencies=[Depends(READERS)])
+async def read_checklist(scope: Scope, request: Request) -> ChecklistResponse:
+    """Read the checklist of a scope."""
+    return _checklist_response(await platform_of(request).office_settings.refresh(), scope)
+
+
+@router.put(CHECKLISTS_PATH + "/{scope}", response_model=ChecklistResponse)
+async def set_checklist(scope: Scope, body: ChecklistBody, editor: Editor, request: Request) -> ChecklistResponse:
+    """Set the checklist of a scope for requests that are submitted from now on."""
+    return _checklist_response(await save_checklist(request, editor, scope, body), scope)
+
+
+def _checklist_response(settings: OfficeSettings, scope: Scope) -> ChecklistResponse:
+    items = [
+        ItemResponse(id=item.id, label=item.label, concerns=item.concerns)
+        for item in settings.checklists.current(scope)
+    ]
+    return ChecklistResponse(items=items, version=len(settings.checklist_changes))
 
 
 def target_days(body: TargetsBody) -> dict[str, int]:

@@ -9,6 +9,7 @@ from datetime import date
 from fastapi import APIRouter, Request, Response
 
 from shared.calendar import today
+from shared.contracts.facts import Scope
 from shared.identity.accounts import Role
 from shared.office.settings import Change, DayOff, OfficeSettings
 from shared.settings import Settings
@@ -18,7 +19,7 @@ from shared.web.forms.posted_form import PostedForm
 from shared.web.office.phrases import Editor, load_phrases
 from shared.web.office.settings import listed_days
 from shared.web.views.formats import format_date, format_size
-from shared.web.views.labels import CHECKLIST_LABELS
+from shared.web.views.labels import SCOPE_LABELS
 from shared.web.views.navigation import SETTINGS
 from shared.web.views.page_routes import PageRoute
 from shared.web.views.static_files import arms_url
@@ -73,7 +74,7 @@ async def show_settings(request: Request, editor: Editor) -> Response:
         may_change=editor.has_role(Role.ADMIN),
         targets=list(office_settings.targets.items()),
         targets_source=last_change(office_settings.target_changes) or _texts.built_in,
-        checklist=list(CHECKLIST_LABELS.values()),
+        checklists=[(scope, SCOPE_LABELS[scope], office_settings.checklists.current(scope)) for scope in Scope],
         holidays=coming_holidays(office_settings, today(platform.clock())),
         phrases=len(phrases),
     )

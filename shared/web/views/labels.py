@@ -39,14 +39,6 @@ ROLE_LABELS: Mapping[str, str] = {
     "admin": "Administrator",
 }
 
-CHECKLIST_LABELS: Mapping[ChecklistItem, str] = {
-    ChecklistItem.FORM: "Formulir terisi lengkap dan benar",
-    ChecklistItem.LETTER: "Surat permohonan ditujukan kepada Diskominfo dan ditandatangani",
-    ChecklistItem.SCOPE: "Surat dan keterangan sesuai dengan lingkup yang dimohon",
-    ChecklistItem.DOCUMENTS: "Dokumen persyaratan lengkap dan terbaca",
-}
-"""Checklist items as officers read them."""
-
 OPEN_ITEM_LABELS: Mapping[ChecklistItem, str] = {
     ChecklistItem.FORM: "Isian formulir perlu diperbaiki",
     ChecklistItem.LETTER: "Surat permohonan perlu diperbaiki",

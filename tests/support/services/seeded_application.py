@@ -73,6 +73,7 @@ class SeededApplication:
             "kind": "csv",
             "change": "0",
             "day": "2026-12-01",
+            "scope": "data",
         }
 
 

@@ -14,6 +14,7 @@ from services.verification.domain.decisions import checklist_refusals
 from services.verification.domain.state import State
 from services.verification.presenters import present_request, present_summary
 from services.verification.projections import requests_query
+from shared.contracts.checklist import INITIAL_CHECKLIST, Checklists
 from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
@@ -84,7 +85,7 @@ def test_verdicts_are_published_in_the_order_of_the_checklist():
 def test_every_item_needs_a_verdict(missing: int):
     some = ALL_OK[:missing] + ALL_OK[missing + 1 :]
     refusal = refusal_of(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, some, KNOWN))
-    assert (refusal.code, refusal.params["items"]) == ("items_missing", (ALL_OK[missing].item,))
+    assert (refusal.code, refusal.params["items"]) == ("items_missing", (INITIAL_CHECKLIST[missing],))
 
 
 @pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND], ids=lambda command: type(command).__name__)
@@ -106,15 +107,20 @@ def test_a_decision_about_a_form_that_was_corrected_since_is_refused(command: An
     assert (late.code, late.params["status"], late.params["event"]) == ("moved_on", "submitted", "RequestCorrected")
 
 
+def codes_of(command: VerifyRequest | ReturnRequest) -> list[str]:
+    return [found.code for found in checklist_refusals(state_after(submitted), command, INITIAL_CHECKLIST)]
+
+
 def test_all_obstacles_to_a_decision_are_reported_at_once():
     bare = Verdict(item=ChecklistItem.LETTER, ok=False)
-    codes = [refusal.code for refusal in checklist_refusals(state_after(submitted), VerifyRequest(NURLAILA, (bare,)))]
-    assert codes == ["items_missing", "note_missing", "item_failed", "warning_open"]
-    codes = [refusal.code for refusal in checklist_refusals(state_after(submitted), ReturnRequest(NURLAILA, (bare,)))]
-    assert codes == ["items_missing", "note_missing"]
-    assert (
-        checklist_refusals(state_after(submitted), VERIFY) == checklist_refusals(state_after(submitted), RETURN) == []
-    )
+    assert codes_of(VerifyRequest(NURLAILA, (bare,))) == [
+        "items_missing",
+        "note_missing",
+        "item_failed",
+        "warning_open",
+    ]
+    assert codes_of(ReturnRequest(NURLAILA, (bare,))) == ["items_missing", "note_missing"]
+    assert codes_of(VERIFY) == codes_of(RETURN) == []
 
 
 def test_an_item_has_one_verdict():
@@ -161,7 +167,7 @@ def test_a_return_needs_a_failed_item():
 def test_a_failed_item_needs_a_note():
     bare = tuple(Verdict(item=v.item, ok=v.ok, note="  ") for v in LETTER_FAILED)
     refusal = refusal_of(VERIFICATION, state_after(submitted), ReturnRequest(NURLAILA, bare))
-    assert (refusal.code, refusal.params["items"]) == ("note_missing", (ChecklistItem.LETTER,))
+    assert (refusal.code, refusal.params["items"]) == ("note_missing", (INITIAL_CHECKLIST[1],))
 
 
 def test_an_officer_may_recommend_rejection_once_a_round():
@@ -259,7 +265,7 @@ def test_a_list_item_shows_working_days_overdue_and_the_deadline_of_the_applican
 
 def test_the_list_masks_the_employee_number_and_the_request_shows_it():
     assert present_summary(loaded(submitted), TODAY, RULES)["employee_number"] == "198502** ****** * ***"
-    assert present_request(loaded(submitted), TODAY, RULES)["employee_number"] == "198502302010011001"
+    assert present_request(loaded(submitted), TODAY, RULES, Checklists())["employee_number"] == "198502302010011001"
 
 
 def test_a_list_item_has_the_documented_fields():
@@ -275,7 +281,7 @@ def test_the_list_shows_the_progress_of_the_work():
 
 
 def test_a_request_shows_checklist_warnings_and_history_as_text():
-    shown = present_request(loaded(submitted, recommended), TODAY, RULES)
+    shown = present_request(loaded(submitted, recommended), TODAY, RULES, Checklists())
     assert [line["item"] for line in shown["checklist"]] == list(ChecklistItem)
     assert shown["warnings"][0]["code"] == "birth_date"
     assert "kalender" in shown["warnings"][0]["message"]
@@ -284,7 +290,7 @@ def test_a_request_shows_checklist_warnings_and_history_as_text():
 
 
 def test_storage_keys_of_documents_are_not_shown():
-    shown = present_request(loaded(*DELIVERED), TODAY, RULES)["documents"]
+    shown = present_request(loaded(*DELIVERED), TODAY, RULES, Checklists())["documents"]
     assert {line["id"] for line in shown} == {"surat", "kamus-data", "alur", "laporan", "bast"}
     assert all("key" not in line for line in shown)
 
