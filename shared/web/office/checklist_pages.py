@@ -19,6 +19,7 @@ from shared.web.office.settings_pages import last_change, parse_version
 from shared.web.views.labels import OPEN_ITEM_LABELS, SCOPE_LABELS
 from shared.web.views.navigation import SETTINGS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
+from shared.web.views.words import fill
 
 PATH, SAVED = f"{SETTINGS}/daftar-periksa", "tersimpan"
 ADD_BUTTON, UP, DOWN, REMOVE = "add", "up", "down", "remove"
@@ -46,20 +47,25 @@ class ChecklistSettingsPage:
         items = settings.checklists.current(self._scope)
         stored = [{"id": item.id, "label": item.label, "concerns": item.concerns.value} for item in items]
         rows = change_rows(_rows(posted), posted.button) if posted.sent else stored
+        own = _texts.checklist_form
         changes = [change for change in settings.checklist_changes if change.scope is self._scope]
         return await templates(
             self._request,
             "checklist.html",
             posted=posted,
             rows=rows,
-            scope=self._scope,
-            scopes=[(scope, SCOPE_LABELS[scope], len(settings.checklists.current(scope))) for scope in Scope],
+            tabs=[
+                (SCOPE_LABELS[one], f"{PATH}/{one}", one is self._scope, len(settings.checklists.current(one)))
+                for one in Scope
+            ],
             concerns=[(item.value, OPEN_ITEM_LABELS[item]) for item in ChecklistItem],
             most=MAX_ITEMS,
             longest=MAX_ITEM_LENGTH,
             version=len(settings.checklist_changes),
             changed=last_change(changes),
-            labels_of_fields={f"label-{row}": _texts.checklist_form.item for row in range(max(len(rows), 1))},
+            labels_of_fields={
+                f"label-{row}": fill(own.item_number, number=row + 1) for row in range(max(len(rows), 1))
+            },
             saved=SAVED in self._request.query_params and not posted.sent,
         )
 

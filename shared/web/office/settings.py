@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from shared.calendar import today
 from shared.contracts.checklist import CheckItem
@@ -93,8 +93,15 @@ class ItemBody(RequestBody):
 class ChecklistBody(RequestBody):
     """All items of a checklist in their order; with a `version` only if nobody has changed a checklist since."""
 
-    items: Annotated[tuple[ItemBody, ...], Field(min_length=1, max_length=MAX_ITEMS)]
+    items: Annotated[tuple[ItemBody, ...], Field(max_length=MAX_ITEMS, json_schema_extra={"minItems": 1})]
     version: Version = None
+
+    @field_validator("items")
+    @classmethod
+    def _validate_any(cls, items: tuple[ItemBody, ...]) -> tuple[ItemBody, ...]:
+        if not items:
+            raise ValueError(TEXTS.refusals.no_items)
+        return items
 
 
 class ItemResponse(BaseModel):

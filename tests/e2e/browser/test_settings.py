@@ -1,7 +1,8 @@
-"""What administrators set: days off and targets, seen before they are saved, and what follows for requests."""
+"""What administrators set: days off, targets and checklists, and what follows for requests."""
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -69,3 +70,33 @@ def test_an_administrator_adds_a_day_off_changes_a_target_and_takes_both_back(
     admin.press("Simpan")
     admin.expect_success(f"{format_weekday_date(DUE)} menjadi hari kerja.")
     expect(listed).to_have_count(0)
+
+
+@both
+def test_an_administrator_adds_an_item_that_officers_answer_for_later_requests(
+    site: SiteUnderTest, sessions: BrowserSessions, script: bool
+):
+    early = site.harness.submitted(scope="data").wait_for_status("submitted")
+    admin, officer = Staff(sessions("admin", script=script)), sessions("nurlaila", script=script)
+    page, item = admin.session.open("/pengaturan"), f"Kamus data dapat dibuka ({'skrip' if script else 'tanpa skrip'})"
+    page.get_by_role("link", name="Ubah Daftar periksa Integrasi Data").click()
+    before = page.get_by_role("listitem").filter(has=page.get_by_label(re.compile("^Butir"))).count()
+    page.get_by_role("button", name="Tambah butir").click()
+    page.get_by_label(f"Butir {before + 1}").fill(item)
+    page.get_by_label("Bila belum, pemohon membaca").last.select_option(label="Dokumen persyaratan perlu dilengkapi")
+    page.get_by_role("button", name=f"Naikkan butir {before + 1}").click()
+    expect(page.get_by_label(f"Butir {before}")).to_have_value(item)
+    admin.press("Simpan daftar periksa")
+    admin.expect_success("Daftar periksa tersimpan.")
+
+    late = site.harness.submitted(scope="data").wait_for_status("submitted")
+    shown = officer.open(f"/verifikasi/{late.id}")
+    expect(shown.get_by_role("radiogroup")).to_have_count(before + 1)
+    expect(shown.get_by_role("radiogroup", name=item)).to_be_visible()
+    officer.open(f"/verifikasi/{early.id}")
+    expect(shown.get_by_role("radiogroup")).to_have_count(before)
+
+    page.get_by_role("button", name=f"Hapus butir {before}").click()
+    admin.press("Simpan daftar periksa")
+    admin.expect_success("Daftar periksa tersimpan.")
+    expect(page.get_by_label(f"Butir {before + 1}")).to_have_count(0)

@@ -95,6 +95,11 @@ def holidays_moved(session: BrowserSession, _samples: SampleRequests) -> None:
     expect(page.get_by_role("button", name="Simpan", exact=True)).to_be_visible()
 
 
+def checklist_refused(session: BrowserSession, _samples: SampleRequests) -> None:
+    session.open("/pengaturan/daftar-periksa/data").get_by_label("Butir 2").fill("")
+    refused(session, "Simpan daftar periksa")
+
+
 def targets_refused(session: BrowserSession, _samples: SampleRequests) -> None:
     session.open("/pengaturan/target").get_by_label("Pengerjaan").fill("400")
     refused(session, "Simpan target")
@@ -445,6 +450,8 @@ ADMIN: dict[str, OpenPage] = {
     "holidays": at("/pengaturan/libur"),
     "holidays refused": at("/pengaturan/libur", press="Tambah"),
     "holidays moved": holidays_moved,
+    "checklist": at("/pengaturan/daftar-periksa/data"),
+    "checklist refused": checklist_refused,
     "targets": at("/pengaturan/target"),
     "targets refused": targets_refused,
     "api": at("/api/docs"),
