@@ -127,7 +127,8 @@ def _is_meaningful(text: str, index: int, result: list[str]) -> bool:
     mark, before = text[index], result[-1][-1] if result else ""
     if mark in (_ZWJ, _ZWNJ):
         after = text[index + 1 : index + 2]
-        return _has_joined_forms(before) or (mark == _ZWJ and _is_symbol(before) and _is_symbol(after))
+        joins = mark == _ZWJ and _is_symbol(before) and _is_symbol(after) and after not in _CONTEXTUAL_MARKS
+        return joins or _has_joined_forms(before)
     return _accepts_variation(before) if mark in _VARIATIONS else _is_ideograph(before)
 
 

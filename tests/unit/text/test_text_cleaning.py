@@ -198,6 +198,7 @@ PIECES = some.sampled_from(
 
 
 @example("A\u0300\ufe00")
+@example("\U0001f000\u200d\ufe0f")
 @given(some.one_of(some.text(max_size=60), some.lists(PIECES, max_size=12).map("".join)))
 def test_cleaning_is_idempotent(text: str):
     for clean in (clean_line, clean_paragraphs):
