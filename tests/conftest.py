@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.support.engines import availability
@@ -24,6 +25,9 @@ SLOWEST_FIRST = (
     "tests/integration/",
 )
 """Begun in this order, so that no worker is left alone at the end with a file of minutes."""
+
+hypothesis.settings.register_profile("simpul", deadline=None)  # a busy machine makes any example slow
+hypothesis.settings.load_profile("simpul")
 
 RERUN_ONCE = ("tests/e2e/browser/", "tests/e2e/distributed/")
 """Tests of whole processes and a browser, where a busy machine can break a time-out. The summary names each rerun."""
