@@ -20,7 +20,7 @@ import httpx
 from shared.settings import load_settings
 from simpul.registry import SERVICE_NAMES
 from tests.support.distributed.gateway import gateway
-from tests.support.e2e.server_process import ServerProcess
+from tests.support.e2e.server_process import ServerProcess, is_ready
 from tests.support.e2e.server_session import create_signed_in_staff
 from tests.support.engines import kafka, minio, mongo
 from tests.support.engines.engine_process import EngineProcess as Engine
@@ -111,16 +111,12 @@ class ServiceProcess:
     def wait(self) -> None:
         """Wait until it is ready."""
         until = time.monotonic() + READY_TIMEOUT_SECONDS
-        while not self._answers():
-            self.check_running()
-            if time.monotonic() > until:
-                raise RuntimeError(f"{self.service} is not ready: {self.log.read_text()[-2000:]}")
-            time.sleep(0.1)
-
-    def _answers(self) -> bool:
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200
-        return False
+        with httpx.Client(timeout=5) as client:
+            while not is_ready(client, self.url):
+                self.check_running()
+                if time.monotonic() > until:
+                    raise RuntimeError(f"{self.service} is not ready: {self.log.read_text()[-2000:]}")
+                time.sleep(0.1)
 
     def check_running(self) -> None:
         """Raise RuntimeError if the process has ended, although another one may answer on its port."""

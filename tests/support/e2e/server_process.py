@@ -87,14 +87,12 @@ class ServerProcess:
             [sys.executable, "-m", "simpul", "up"], env=self.environment, stdout=log, stderr=log
         )
         until = time.monotonic() + START_TIMEOUT_SECONDS
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/health/ready").status_code == 200:
-                    return
-            if self.process.poll() is not None or time.monotonic() > until:
-                self.kill()
-                raise RuntimeError(f"the server did not start; see {log.name}")
-            time.sleep(0.05)
+        with httpx.Client() as client:  # one for all attempts: its certificates take longer to load than an attempt
+            while not is_ready(client, self.url):
+                if self.process.poll() is not None or time.monotonic() > until:
+                    self.kill()
+                    raise RuntimeError(f"the server did not start; see {log.name}")
+                time.sleep(0.05)
 
     @property
     def pids(self) -> list[int]:
@@ -121,6 +119,13 @@ class ServerProcess:
             words = ["staff", "add", username, "--name", name, "--email", address_of(username), *options]
             done = self.simpul(*words, "--password-stdin", given=PASSWORD)
             assert done.returncode == 0, done.stderr
+
+
+def is_ready(client: httpx.Client, url: str) -> bool:
+    """Whether the server at this address answers that it is ready."""
+    with contextlib.suppress(httpx.TransportError):
+        return client.get(f"{url}/health/ready").status_code == 200
+    return False
 
 
 @contextlib.asynccontextmanager

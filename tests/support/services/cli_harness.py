@@ -92,11 +92,12 @@ def _environment_variables(settings: dict[str, str]) -> dict[str, str]:
 def wait_until_serving(port: int) -> None:
     """Wait until a server responds at this port."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"http://127.0.0.1:{port}/health/live").is_success:
-                return
-        time.sleep(0.05)
+    with httpx.Client() as client:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(f"http://127.0.0.1:{port}/health/live").is_success:
+                    return
+            time.sleep(0.05)
     raise AssertionError(f"no server responds at port {port}")
 
 
