@@ -101,6 +101,8 @@ def page_specs(samples: SampleRequests) -> Sequence[PageSpec]:
         PageSpec("lead's request", "dewi", f"/pekerjaan/{led.id}"),
         PageSpec("message ledger", "admin", "/surel-keluar"),
         PageSpec("staff accounts", "admin", "/akun"),
+        PageSpec("days off", "admin", "/pengaturan/libur"),
+        PageSpec("checklist of a scope", "admin", "/pengaturan/daftar-periksa/data"),
     )
 
 

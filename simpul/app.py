@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from shared.backends.platform import Platform
 from shared.identity.open_work import StaffWork
-from shared.runtime.service_runtime import MovedDues, ServiceApp
+from shared.runtime.service_runtime import MovedDues, ServiceApp, supervise
 from shared.web.admin import dead_letter_api, dead_letter_pages, mail_viewer
 from shared.web.admin.admin_pages import PendingCounters
 from shared.web.admin.dead_letter_api import DeadLetterService
@@ -80,7 +80,7 @@ def create_application(platform: Platform, names: Sequence[str] = SERVICE_NAMES)
         for part, service in enumerate(services):
             await service.start(platform.workers, part)
         background = [asyncio.create_task(gauges.run()), asyncio.create_task(check_storage(platform.backend.check))]
-        background.append(asyncio.create_task(platform.office_settings.run()))
+        background.append(asyncio.create_task(supervise("office", "settings", platform.office_settings.run)))
         if ADMIN_SERVICE in names and platform.workers.runs(0):
             # Only this process has the stores of all services, whose outboxes may name documents that the log does not yet.
             stores = [service.runtime.store for service in (*services, *unstarted)]

@@ -64,14 +64,16 @@ class Checklists:
         known = {item.id: item.label for item in reversed(items)}
         return known.get(verdict.id) or self.labels().get(verdict.id) or self.labels()[verdict.item.value]
 
-    def labels(self) -> dict[str, str]:
-        """Return the latest wording of every item that there has ever been, by id; those in use come first."""
-        versions = [version.items for scope in Scope for version in reversed(self.versions.get(scope, ()))]
+    def labels(self, scope: Scope | None = None) -> dict[str, str]:
+        """Return the latest wording of every item that there has ever been, by id, first that of a scope."""
+        scopes = sorted(Scope, key=lambda one: one is not scope)
+        versions = [version.items for one in scopes for version in reversed(self.versions.get(one, ()))]
         found: dict[str, str] = {}
-        for item in (one for items in (*map(self.current, Scope), *versions, INITIAL_CHECKLIST) for one in items):
+        for item in (one for items in (*map(self.current, scopes), *versions, INITIAL_CHECKLIST) for one in items):
             found.setdefault(item.id, item.label)
         return found
 
-    def ids_in_use(self) -> list[str]:
-        """Return the ids of the items for requests that are submitted now, each once."""
-        return list(dict.fromkeys(item.id for scope in Scope for item in self.current(scope)))
+    def ids_in_use(self, scope: Scope | None = None) -> list[str]:
+        """Return the ids of the items for requests of a scope, or of any, that are submitted now, each once."""
+        scopes = [scope] if scope else list(Scope)
+        return list(dict.fromkeys(item.id for one in scopes for item in self.current(one)))

@@ -93,10 +93,10 @@ def year_before(period: Period) -> Period:
     return Period(first, last)
 
 
-def checklist_labels(checklists: Checklists, figures: Figures) -> dict[str, str]:
+def checklist_labels(checklists: Checklists, figures: Figures, scope: Scope | None) -> dict[str, str]:
     """Return the wording of the items in use and of those that rounds were returned for, by id, the most frequent first."""
-    labels, counts = checklists.labels(), figures.failed_items
-    ids = dict.fromkeys((*checklists.ids_in_use(), *counts))
+    labels, counts = checklists.labels(scope), figures.failed_items
+    ids = dict.fromkeys((*checklists.ids_in_use(scope), *counts))
     return {one: labels.get(one, one) for one in sorted(ids, key=lambda one: -counts[one])}
 
 

@@ -117,7 +117,7 @@ class OversightService:
             open=await count_open_requests(self._executor, rules.calendar, self.today(), scope, unit),
             leads=tuple(await self._assignment.list_workloads()),
             targets=stage_targets(rules),
-            checklist=checklist_labels(self._assignment.platform.checklists(), figures),
+            checklist=checklist_labels(self._assignment.platform.checklists(), figures, scope),
             updated_at=await self._figures.updated_at(),
         )
 

@@ -99,6 +99,8 @@ def test_a_checklist_has_a_finding_for_each_item(described: dict[str, Any]):
         assert (schema["minItems"], schema["maxItems"]) == (1, 20), where
         item = resolved(described, resolved(described, schema["items"])["properties"]["item"])
         assert (item["type"], item["minLength"], item["maxLength"]) == ("string", 1, 40), where
+    [(_, codes)] = fields(described, "acknowledged_warnings")
+    assert "birth_date" in codes["items"]["enum"]
 
 
 def test_every_command_documents_the_idempotency_key(described: dict[str, Any]):

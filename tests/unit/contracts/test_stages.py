@@ -98,3 +98,12 @@ def test_overdue_days_are_working_days():
         (True, 2),
     ]
     assert clock.limit_days(CALENDAR) == 4
+
+
+@pytest.mark.parametrize(
+    ("days", "respond", "confirm"),
+    [(10, (5, 8), (5,)), (5, (3, 4), (3,)), (2, (1,), (1,)), (1, (), ()), (20, (10, 16), (10,))],
+)
+def test_applicants_are_reminded_before_the_last_day(days: int, respond: tuple[int, ...], confirm: tuple[int, ...]):
+    rules = StageRules(CALENDAR, respond_days=days, confirm_days=days)
+    assert (rules.respond_remind_days, rules.confirm_remind_days) == (respond, confirm)
