@@ -7,10 +7,10 @@ times, which are replaced in the encoded text; the tests compare its records wit
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from hashlib import sha1
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -128,8 +128,8 @@ class Template:
             own |= zip(_time_forms(at), _time_forms(_shifted(at, shift)), strict=True)
         for old, (event_id, kind, to) in self._messages.items():
             address = applicant.email if to == self._submitted.applicant.email else to
-            new_id = uuid.UUID(applying.request[:REQUEST_PART] + event_id[REQUEST_PART:])
-            own[old] = f"{applying.request}.{uuid.uuid5(new_id, f'{kind}:{address}').hex}".encode()
+            new_id = _uuid5_hex(applying.request[:REQUEST_PART] + event_id[REQUEST_PART:], f"{kind}:{address}")
+            own[old] = f"{applying.request}.{new_id}".encode()
         return own
 
     def _applicant(self, applying: Applying) -> Applicant:
@@ -177,6 +177,12 @@ def _message_origins(simulator: LifecycleSimulator) -> Mapping[bytes, tuple[str,
     events = {event.time: event.id for event in simulator.events}
     messages: Sequence[Any] = simulator.working_copies[LEDGER].state.messages
     return {one.id.encode(): (events[one.planned_at], one.kind, one.to) for one in messages}
+
+
+def _uuid5_hex(namespace: str, name: str) -> str:
+    """Return `uuid.uuid5(...).hex`, in a third of the time."""
+    digest = sha1(bytes.fromhex(namespace.replace("-", "")) + name.encode(), usedforsecurity=False).hexdigest()
+    return f"{digest[:12]}5{digest[13:16]}{int(digest[16], 16) & 3 | 8:x}{digest[17:32]}"
 
 
 def _time_forms(at: datetime) -> tuple[bytes, bytes, bytes]:

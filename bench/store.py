@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import multiprocessing
 import os
 import random
@@ -39,8 +40,10 @@ from simpul.generate.lifecycle_simulator import NAMESPACE, build_deciders, pdf_c
 
 BATCH_REQUESTS = 1_000
 """Requests that a process makes at a time, or those of a day if they are more; their events are interleaved in the log."""
-MAX_COPIES = 40
-"""Requests that take the same course as one that came in shortly after them."""
+MAX_COPIES, COURSES_OF_DAY = 40, 16
+"""Requests that take the same course as one that came in shortly after them; more on a day with more than so many courses."""
+GARBAGE_THRESHOLD = 100_000
+"""Objects after which a process looks for garbage: it makes many, and few in cycles."""
 COPY_WINDOW = timedelta(minutes=60)
 PASSWORD = "Kopra-Tembikar-Layar-41"
 STAFF = {
@@ -111,8 +114,9 @@ def submissions(plan: StorePlan, calendar: WorkingCalendar) -> Iterator[Submissi
 
 def _day_times(plan: StorePlan, rng: random.Random, day: date, count: int) -> Iterator[tuple[datetime, datetime]]:
     """Yield times of a day, each with that of the request whose course is taken."""
+    most = max(MAX_COPIES, count // COURSES_OF_DAY)
     while count > 0:
-        course, copies = office_time(day, rng), 0 if plan.own_documents else min(count - 1, MAX_COPIES)
+        course, copies = office_time(day, rng), 0 if plan.own_documents else min(count - 1, most)
         yield course, course
         for _ in range(copies):
             yield course - COPY_WINDOW * rng.random(), course
@@ -175,7 +179,8 @@ async def make_batches(plan: StorePlan, processes: int) -> AsyncIterator[Batch]:
             yield make_batch(plan, part)
         return
     loop = asyncio.get_running_loop()
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    garbage = partial(gc.set_threshold, GARBAGE_THRESHOLD)
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=garbage) as pool:
         made: deque[asyncio.Future[Batch]] = deque()
         for part in parts:
             made.append(loop.run_in_executor(pool, make_batch, plan, part))
@@ -216,6 +221,7 @@ async def fill(
         await skip_to_end(platform.log, tuple(deciders))
         for store in stores.values():
             await store.prepare()
+            await store.complete_search(lambda _count: None)
         return statuses
     finally:
         await platform.close()

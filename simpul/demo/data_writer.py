@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import repeat, zip_longest
 
 from shared.contracts.envelope import encode_event
 from shared.documents.port import DocumentStore
@@ -13,6 +14,8 @@ from shared.eventlog.port import EventLog
 from shared.runtime.decider_runner import rebase
 from shared.storage.port import StateStore, Write
 from simpul.generate.lifecycle_simulator import LifecycleSimulator
+
+APPENDED_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,10 @@ def records_of(simulators: Sequence[LifecycleSimulator]) -> PastRecords:
 
 async def write_records(log: EventLog, stores: Mapping[str, StateStore], records: PastRecords) -> None:
     """Append the events of these requests, interleaved, and save their states; their documents must be stored already."""
-    for index in range(max((len(events) for _, events in records.events), default=0)):
-        await log.append([(subject, events[index]) for subject, events in records.events if index < len(events)])
+    rounds = zip_longest(*(zip(repeat(subject), events) for subject, events in records.events))
+    interleaved = [record for one in rounds for record in one if record]
+    for start in range(0, len(interleaved), APPENDED_AT_ONCE):
+        await log.append(interleaved[start : start + APPENDED_AT_ONCE])
     for name, store in stores.items():
         await store.save(records.writes.get(name, ()))
 

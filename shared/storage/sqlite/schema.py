@@ -127,7 +127,7 @@ class Tables:
         return name
 
     def create(self, db: apsw.Connection, *, for_lists: bool = True) -> None:
-        """Create missing tables, columns and, `for_lists`, the indexes of columns."""
+        """Create missing tables, columns and, `for_lists`, the indexes of columns and words."""
         declared = {column.name: f"{column.name} {column.kind.upper()}" for column in self._declared}
         columns = "".join(f"{definition}, " for definition in declared.values())
         _run(db, self.sql(_SCHEMA, columns=columns))
@@ -139,8 +139,8 @@ class Tables:
             self._drop_retired_indexes(db)
             for statement in self._index_statements():
                 _run(db, statement)
-        if self.words is not None:
-            self.words.create(db)
+            if self.words is not None:
+                self.words.create(db)
 
     def test_write(self, db: apsw.Connection) -> None:
         """Insert a row into each table; the caller rolls it back."""
