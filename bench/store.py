@@ -17,7 +17,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import chain, groupby
@@ -30,6 +30,8 @@ from shared.contracts.facts import Staff
 from shared.identity.accounts import Account, Role
 from shared.identity.passwords import hash_new_password
 from shared.settings import Settings, load_settings
+from shared.storage.compression import compress
+from shared.storage.port import Write
 from simpul.client_types import Upload
 from simpul.demo.data_writer import PastRecords, records_of, skip_to_end, store_documents, write_records
 from simpul.demo.past_documents import PastDocuments
@@ -70,13 +72,17 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class StorePlan:
-    """What to write: so many requests in the days before a time; `own_documents` gives each request files of its own, of 8 KB."""
+    """What to write: so many requests in the days before a time; `own_documents` gives each request files of its own, of 8 KB.
+
+    Events and records are `compressed` as SQLite stores them, so that the process that writes them has less to do.
+    """
 
     requests: int
     until: datetime
     seed: int = 1
     days: int = 2 * 365
     own_documents: bool = False
+    compressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,15 @@ def make_batch(plan: StorePlan, batch: Sequence[Submission]) -> Batch:
         made.statuses[request.status.value] += copies[one.course]
         if copies[one.course] > 1:
             templates[one.course] = Template(request.simulator)
-    return made
+    return replace(made, records=_compressed(made.records)) if plan.compressed else made
+
+
+def _compressed(records: PastRecords) -> PastRecords:
+    def stored(write: Write) -> Write:
+        return replace(write, record=replace(write.record, body=compress(write.record.body)))
+
+    events = [(subject, [*map(compress, of_subject)]) for subject, of_subject in records.events]
+    return PastRecords(events, {name: [*map(stored, writes)] for name, writes in records.writes.items()})
 
 
 def batches(every: Iterable[Submission]) -> Iterator[list[Submission]]:
@@ -197,7 +211,7 @@ async def fill(
 
     Raises SystemExit if they are not empty.
     """
-    platform = open_platform(settings)
+    platform, plan = open_platform(settings), replace(plan, compressed=not settings.distributed)
     try:
         await platform.backend.prepare()
         await platform.prepare()
