@@ -86,12 +86,12 @@ class Connection:
         key = b"Idempotency-Key: %s\r\n" % secrets.token_hex(16).encode()
         return await self._exchange([head, content_headers, key, _authorization(token), b"\r\n", *body.chunks])
 
-    async def get(self, path: str, token: str = "") -> Response:
+    async def get(self, path: str, token: str = "", *, page: bool = False) -> Response:
         head = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % (
             path.encode(),
             self._port,
         )
-        return await self._exchange([head, _authorization(token), b"\r\n"])
+        return await self._exchange([head, _cookie(token) if page else _authorization(token), b"\r\n"])
 
     async def _exchange(self, chunks: list[bytes]) -> Response:
         reader, writer = await self._connect()
@@ -126,8 +126,9 @@ class Connections:
     async def post(self, path: str, body: Body, token: str = "") -> Response:
         return await self._for_path(path).post(path, body, token)
 
-    async def get(self, path: str, token: str = "") -> Response:
-        return await self._for_path(path).get(path, token)
+    async def get(self, path: str, token: str = "", *, page: bool = False) -> Response:
+        """Send the token as a program does, or for a page as a browser does."""
+        return await self._for_path(path).get(path, token, page=page)
 
     def close(self) -> None:
         for connection in self._by_service.values():
@@ -139,3 +140,7 @@ class Connections:
 
 def _authorization(token: str) -> bytes:
     return b"Authorization: Bearer %s\r\n" % token.encode() if token else b""
+
+
+def _cookie(token: str) -> bytes:
+    return b"Cookie: simpul=%s\r\n" % token.encode() if token else b""

@@ -14,6 +14,8 @@ PAGES, MOVE, DISTRIBUTED = "## Pages\n", "## Moving a data folder\n", "## Distri
 LISTS, SIZES = "## Lists and searches\n", "## Sizes\n"
 PRESERVED_SECTIONS = (PAGES, SIZES, LISTS, MOVE, DISTRIBUTED)
 """Sections that other commands write, or that need engines: `make bench` does not change them."""
+REGRESSION_FACTOR = 1.15
+"""A ratio that is worse than the committed one by more than this is reported."""
 COMMANDS = ("submit", "verify", "assign", "start", "complete", "confirm")
 COMMAND_PAYLOADS = {
     "submit": "two PDF files of 100 KB",
@@ -86,6 +88,37 @@ def preserved_sections(document: str) -> str:
     """The sections that `make bench` does not write."""
     found = (document.partition(heading) for heading in PRESERVED_SECTIONS)
     return "\n\n".join((heading + rest.partition("\n## ")[0]).rstrip() for _, heading, rest in found if heading)
+
+
+def regressions(document: str, committed: str) -> list[str]:
+    """Compare the ratios to the baselines of two versions of the page; return a line for each that is clearly worse.
+
+    A ratio compares targets of the same run, so that the machine and its other load matter little.
+    """
+    now, before = _ratios(document), _ratios(committed)
+    lower_is_better = {name: not name.startswith("lifecycles") for name, _ in now}
+    return [
+        f"{name}, {column}: {value:.2f}, committed {before[name, column]:.2f}"
+        for (name, column), value in now.items()
+        if (name, column) in before and _is_worse(value, before[name, column], lower_is_better=lower_is_better[name])
+    ]
+
+
+def _is_worse(value: float, committed: float, *, lower_is_better: bool) -> bool:
+    return value > committed * REGRESSION_FACTOR if lower_is_better else value * REGRESSION_FACTOR < committed
+
+
+def _ratios(document: str) -> dict[tuple[str, str], float]:
+    """Return the ratios in the table of results, by the names of their rows and columns."""
+    _, _, result = document.partition("## Result\n")
+    rows = [line.strip("| ").split(" | ") for line in result.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    headers = rows[0] if rows else []
+    return {
+        (row[0], header): float(cell)
+        for row in rows[2:]
+        for header, cell in zip(headers[-len(row) + 1 :], row[1:], strict=False)
+        if " / " in header and cell != "-"
+    }
 
 
 def summary(one: Round) -> str:

@@ -165,8 +165,10 @@ def simpul_settings(sink: Sink) -> dict[str, str]:
 
 
 def create_accounts(data: Path, settings: Mapping[str, str]) -> Path:
-    """Create the accounts for the load by the command line; return the file with them. Raises NotReady."""
+    """Create the accounts for the load by the command line, once; return the file with them. Raises NotReady."""
     accounts = data / "accounts.json"
+    if accounts.exists():
+        return accounts
     accounts.write_text(json.dumps([_create_account(settings, role) for role in ROLES]))
     return accounts
 
@@ -247,15 +249,16 @@ def emails_per_lifecycle(target: Target, sink: Sink) -> int:
 
 def run_load(target: Target, clients: int, seconds: float) -> dict[str, Any]:
     """Run the load generator in a separate process and return its results. Raises NotReady."""
-    return _run_module("bench.load", target, clients=clients, seconds=seconds, live=int(target.measures_propagation))
+    return run_module("bench.load", target, clients=clients, seconds=seconds, live=int(target.measures_propagation))
 
 
 def measure_propagation(target: Target) -> dict[str, Any]:
     """Measure the propagation latency in a separate process. Raises NotReady."""
-    return _run_module("bench.propagation", target)
+    return run_module("bench.propagation", target)
 
 
-def _run_module(module: str, target: Target, **options: float) -> dict[str, Any]:
+def run_module(module: str, target: Target, **options: object) -> dict[str, Any]:
+    """Run a module against the target in a separate process and return the JSON that it prints. Raises NotReady."""
     command = [sys.executable, "-m", module, "--ports", json.dumps(target.ports), "--accounts", str(target.accounts)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]

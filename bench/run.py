@@ -19,7 +19,7 @@ from bench.distributed import distributed_target
 from bench.distributed_report import distributed_section
 from bench.fold import EVENTS, fold_rates
 from bench.machine import NotReady, free_port, running
-from bench.report import DISTRIBUTED, PAGE, page, preserved_sections, summary, with_section
+from bench.report import DISTRIBUTED, PAGE, page, preserved_sections, regressions, summary, with_section
 from bench.rounds import ALL_TARGETS, TARGETS, Round, Sink, Target, baseline_target, run_round, simpul_target
 from tests.support.engines.engine_process import EngineUnavailable
 
@@ -152,6 +152,8 @@ def _write(done: Sequence[Round], options: argparse.Namespace) -> None:
             document, DISTRIBUTED, distributed_section(distributed, embedded, options.seconds, options.clients)
         )
     if distributed or not options.only:
+        for line in regressions(document, PAGE.read_text()):
+            print(f"worse than committed: {line}")
         PAGE.write_text(document)
         print(f"written: {PAGE}")
 

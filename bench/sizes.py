@@ -1,72 +1,113 @@
-"""Measure folders of several sizes: filling, space, start, memory, lifecycles and every list: `python -m bench.sizes`.
+"""Measure folders of several sizes: filling, space, start, memory, load, every list and page: `python -m bench.sizes`.
 
-Writes a section of docs/benchmarks.md with tables and charts. A folder is made, measured and removed before the next one.
+Writes a section of docs/benchmarks.md with tables and charts. A folder is made, measured and removed before the next one, or with
+`--place DIR` made as DIR/<requests>/simpul, kept, and measured as it is if it is there already.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
+import json
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import pygal
+from typing import Any
 
 from bench import lists
-from bench.machine import NotReady, describe_machine, process_tree, running, wait_until_ready
-from bench.report import PAGE, SIZES, table, with_section
-from bench.rounds import Sink, run_load, simpul_target
+from bench.machine import NotReady, cpu_seconds, process_tree, running, wait_until_ready
+from bench.report import PAGE, SIZES, with_section
+from bench.rounds import Sink, run_load, run_module, simpul_target
 from bench.run import smtp_sink
+from bench.sizes_report import figures, section
 from bench.store import StorePlan, fill, midnight
 from shared.settings import load_settings
 
 REQUESTS = (0, 1_000, 100_000, 1_000_000)
 CLIENTS = 8
-CHARTS = Path("docs/pictures/benchmarks")
+JUMP = [[1, 10], [35, 10], [1, 15]]
+"""Submissions per second, and for how many seconds."""
+STEADY, PAGES = [[2, 15]], 500
+START_TIMEOUT_SECONDS, SETTLE_TIMEOUT_SECONDS, SETTLE_INTERVAL_SECONDS = 900.0, 1_800.0, 3.0
+IDLE_SHARE = 0.05
+"""A server that uses less of a core has finished what it does in the background after its start."""
 MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The measurements of a folder; memory in MiB is that of all processes of `simpul up`, `rate` is lifecycles per second."""
+    """The measurements of a folder; memory in MiB is that of all processes of `simpul up`, `rate` is lifecycles per second.
+
+    `pages` has the milliseconds of each page; `jump`, `alone` and `among_pages` are the results of bench.submissions.
+    """
 
     requests: int
-    fill_seconds: float
+    fill_seconds: float | None
     bytes: int
     start_seconds: float
+    background_seconds: float
     started_memory: float
+    listed_memory: float
     memory: float
     rate: float
     submit_p95: float
     lists: Mapping[str, lists.Times]
+    pages: Mapping[str, Mapping[str, float]]
+    jump: Mapping[str, Any]
+    alone: Mapping[str, Any]
+    among_pages: Mapping[str, Any]
 
 
 def measure(requests: int, place: Path, seconds: float, sink: Sink) -> Size:
-    """Fill a folder and measure it. Raises NotReady."""
+    """Fill a folder unless there is one, and measure it. Raises NotReady."""
     data = place / "simpul"
-    started_at = time.perf_counter()
-    if requests:
-        asyncio.run(fill(load_settings(data=data), StorePlan(requests, midnight())))
-    fill_seconds = time.perf_counter() - started_at
+    fill_seconds = _fill(requests, data)
     measured = asyncio.run(lists.measure(data)) if requests else {}
     size = (data / "simpul.db").stat().st_size if requests else 0
+    (place / "accounts.sessions.json").unlink(missing_ok=True)
     target = simpul_target(place, sink)
     [program] = target.programs
     started_at = time.perf_counter()
     with running(program.command, program.settings) as process:
-        wait_until_ready(process, program.port)
+        wait_until_ready(process, program.port, START_TIMEOUT_SECONDS)
         start_seconds, started_memory = time.perf_counter() - started_at, memory(process.pid)
+        background_seconds = _settle(process.pid)
+        pages = run_module("bench.page_times", target)
+        listed_memory = memory(process.pid)
         run_load(target, CLIENTS, 3.0)
         load = run_load(target, CLIENTS, seconds)
-        submit_p95 = load["commands"]["submit"]["p95"]
+        jump, alone, among_pages = (
+            run_module("bench.submissions", target, phases=json.dumps(phases), pages=open_pages)
+            for phases, open_pages in ((JUMP, 0), (STEADY, 0), (STEADY, PAGES))
+        )
         return Size(
-            requests, fill_seconds, size, start_seconds, started_memory, memory(process.pid), load["rate"], submit_p95,
-            measured,
+            requests, fill_seconds, size, start_seconds, background_seconds, started_memory, listed_memory,
+            memory(process.pid), load["rate"], load["commands"]["submit"]["p95"], measured, pages, jump, alone, among_pages,
         )  # fmt: skip
+
+
+def _fill(requests: int, data: Path) -> float | None:
+    """Fill the folder unless there is one; return the seconds that it took, None if that is not known."""
+    took = data.parent / "filled.json"
+    if requests and not data.exists():
+        started_at = time.perf_counter()
+        asyncio.run(fill(load_settings(data=data), StorePlan(requests, midnight())))
+        took.write_text(json.dumps(time.perf_counter() - started_at))
+    return float(json.loads(took.read_text())) if took.exists() else None
+
+
+def _settle(root: int) -> float:
+    """Wait until a server has nothing to do in the background, and return for how many seconds."""
+    started_at = time.perf_counter()
+    while (waited := time.perf_counter() - started_at) < SETTLE_TIMEOUT_SECONDS:
+        before = cpu_seconds(root)
+        time.sleep(SETTLE_INTERVAL_SECONDS)
+        if cpu_seconds(root) - before < IDLE_SHARE * SETTLE_INTERVAL_SECONDS:
+            return waited
+    raise NotReady(f"The server was still busy after {waited:.0f} s.")
 
 
 def memory(root: int) -> float:
@@ -81,87 +122,32 @@ def memory(root: int) -> float:
     return total * 1024 / MEBIBYTE
 
 
-def section(sizes: Sequence[Size], seconds: float) -> str:
-    """The section of docs/benchmarks.md."""
-    filled = [size for size in sizes if size.requests]
-    parts = [f"{size.requests:,} {part}" for size in filled for part in ("p50", "p95")]
-    return "\n\n".join(
-        (
-            SIZES.rstrip(),
-            "Written by `make bench-sizes`. Each folder comes from `make bench-store`: the requests of two years, of which few\n"
-            f"are open. Lifecycles are counted for {seconds:.0f} s with {CLIENTS} clients.",
-            "\n".join(f"- {line}" for line in describe_machine()[:1]),
-            table(("requests", *(f"{size.requests:,}" for size in sizes)), _figures(sizes)),
-            "### Lists and searches by size",
-            "Without HTTP, in milliseconds: a page of 50 requests, and their number where a page shows it. A row with a colon\n"
-            "is a list that pages or the API offer, with each filter and in each order; its 95th percentile is that of its\n"
-            "slowest combinations.",
-            table(("", *parts), lists.rows([one.lists for one in filled])),
-            _charts(sizes),
-        )
-    )
-
-
-def _figures(sizes: Sequence[Size]) -> list[Sequence[str]]:
-    rows = {
-        "generated per second": lambda one: f"{one.requests / one.fill_seconds:,.0f}" if one.requests else "-",
-        "bytes per request": lambda one: f"{one.bytes / one.requests:,.0f}" if one.requests else "-",
-        "start, s": lambda one: f"{one.start_seconds:.1f}",
-        "memory after the start, MiB": lambda one: f"{one.started_memory:.0f}",
-        "memory after the load, MiB": lambda one: f"{one.memory:.0f}",
-        "lifecycles per second": lambda one: f"{one.rate:.1f}",
-        "submission, p95, ms": lambda one: f"{one.submit_p95:.0f}",
-    }
-    return [(name, *map(figure, sizes)) for name, figure in rows.items()]
-
-
-def _charts(sizes: Sequence[Size]) -> str:
-    """Draw the charts and return the lines that show them."""
-    filled = [size for size in sizes if size.requests]
-    slowest = sorted(filled[0].lists, key=lambda name: filled[-1].lists[name].p95)[-12:] if filled else []
-    drawn = {
-        "sizes-lists.svg": ("95th percentile of lists, ms", slowest, {
-            f"{one.requests:,}": [round(one.lists[name].p95, 1) for name in slowest] for one in filled
-        }),
-        "sizes-load.svg": ("Lifecycles per second and start in seconds", [f"{one.requests:,}" for one in sizes], {
-            "lifecycles per second": [round(one.rate, 1) for one in sizes],
-            "start, s": [round(one.start_seconds, 1) for one in sizes],
-        }),
-    }  # fmt: skip
-    CHARTS.mkdir(parents=True, exist_ok=True)
-    for name, (title, labels, series) in drawn.items():
-        draw(CHARTS / name, title, labels, series)
-    return "\n".join(f"![{title}](pictures/benchmarks/{name})" for name, (title, _, _) in drawn.items())
-
-
-def draw(path: Path, title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> None:
-    """Draw horizontal bars as an SVG without scripts."""
-    chart = pygal.HorizontalBar(
-        title=title, js=(), pretty_print=True, print_values=True, legend_at_bottom=True, no_prefix=True,
-        disable_xml_declaration=True, height=max(220, 60 + 26 * len(labels) * len(series)),
-    )  # fmt: skip
-    chart.x_labels = list(labels)
-    for name, values in series.items():
-        chart.add(name, list(values))
-    path.write_text(chart.render(is_unicode=True) + "\n")
+@contextmanager
+def _folder(place: Path | None, requests: int) -> Iterator[Path]:
+    if place is None:
+        with tempfile.TemporaryDirectory(prefix="simpul-size-") as made:
+            yield Path(made)
+        return
+    folder = place / str(requests)
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="bench.sizes", description=__doc__)
     arguments.add_argument("--requests", type=int, nargs="+", default=REQUESTS)
     arguments.add_argument("--seconds", type=float, default=12)
-    arguments.add_argument("--place", type=Path, help="where to make the folders; 14 GB for a million requests")
+    arguments.add_argument(
+        "--place", type=Path, help="where the folders are made and kept; 14 GB for a million requests"
+    )
     options = arguments.parse_args()
     sizes: list[Size] = []
     try:
         with smtp_sink() as (sink, _):
             for requests in options.requests:
-                place = Path(tempfile.mkdtemp(prefix="simpul-size-", dir=options.place))
-                try:
+                with _folder(options.place, requests) as place:
                     sizes.append(measure(requests, place, options.seconds, sink))
-                finally:
-                    shutil.rmtree(place)
-                print("\n".join(" ".join(row) for row in _figures(sizes[-1:])), flush=True)
+                print("\n".join(" ".join(row) for row in figures(sizes[-1:])), flush=True)
     except NotReady as error:
         raise SystemExit(f"bench.sizes: {error}") from error
     PAGE.write_text(with_section(PAGE.read_text(), SIZES, section(sizes, options.seconds)))

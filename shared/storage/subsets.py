@@ -1,12 +1,15 @@
-"""Which index over a subset of the records a query reads, the same in every store."""
+"""Which index a query reads, over a subset of the records or over some values, the same in every store."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 from shared.storage.port import Column, RecordQuery, Scalar
+
+MAX_SORTED = 20_000
+"""Records with the values of some filters that are found and sorted; if they are more, the list is read in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,14 @@ class SubsetIndex:
         return count
 
 
+@dataclass(frozen=True, slots=True)
+class ValueIndex:
+    """An index that finds the records with some values of a query; `query` has the conditions on its keys alone."""
+
+    name: str
+    query: RecordQuery
+
+
 def subset_indexes(columns: Sequence[Column]) -> list[SubsetIndex]:
     """Return the declared indexes."""
     return [SubsetIndex(column.name, one.keys, one.selective) for column in columns for one in column.subsets]
@@ -55,6 +66,32 @@ def choose_subset_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> S
     in_order = [one for one in ordered if one.prefix(query)] or selective or ordered
     sorting = [one for one in covering if query.order in one.keys and len(query.where) + len(query.below) > 1]
     return max(in_order or sorting, key=lambda one: (one.prefix(query), query.order in one.keys), default=None)
+
+
+def value_indexes(columns: Sequence[Column], indexes: Sequence[SubsetIndex], query: RecordQuery) -> list[ValueIndex]:
+    """Return the indexes with values of the query, except for a list that an index over a subset has in its order."""
+    if choose_subset_index(indexes, query) is not None:
+        return []
+    found = []
+    for column in columns:
+        names = (column.name, *column.filtered_with)
+        where = {name: query.where[name] for name in names if _is_single(query.where.get(name))}
+        if column.name in where and column.filtered_with and (len(where) > 1 or query.order not in column.ordered_by):
+            conditions = replace(query, where=where, at_least={}, below={}, search="")
+            found.append(ValueIndex(f"with_{column.name}", conditions))
+        at_least, below = _only(query.at_least, column.name), _only(query.below, column.name)
+        if (at_least or below) and column.indexed and not column.ordered_by and column.name != query.order:
+            conditions = replace(query, where={}, at_least=at_least, below=below, search="")
+            found.append(ValueIndex(f"by_{column.name}", conditions))
+    return found
+
+
+def _only(bounds: Mapping[str, Scalar], name: str) -> dict[str, Scalar]:
+    return {name: bounds[name]} if name in bounds else {}
+
+
+def _is_single(wanted: Scalar | tuple[Scalar, ...]) -> bool:
+    return wanted is not None and not isinstance(wanted, tuple)
 
 
 def choose_counted_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> SubsetIndex | None:

@@ -25,6 +25,7 @@ from shared.storage.mongo.mapping import HAS_OUTBOX, IS_DUE
 from shared.storage.mongo.store import MongoStateStore
 from shared.storage.mongo.word_index import term_filter
 from shared.storage.port import Column, RecordQuery, Scalar
+from shared.storage.subsets import subset_indexes, value_indexes
 from tests.support.adapters.offered_lists import LISTS
 from tests.support.adapters.state_records import make_write, save_write
 from tests.support.adapters.stores_and_logs import COLUMNS, NOW
@@ -50,10 +51,10 @@ class FilledStore:
     store: MongoStateStore
     records: Collection[dict[str, Any]]
 
-    def plans(self, find: RecordQuery) -> list[dict[str, Any]]:
+    def plans(self, find: RecordQuery, index: str = "") -> list[dict[str, Any]]:
         lister, limit = self.store._paginator, find.limit + 1
         return [
-            self.records.find(stretch, sort=lister.order(find), limit=limit, hint=lister.hint(find)).explain()
+            self.records.find(stretch, sort=lister.order(find), limit=limit, hint=index or lister.hint(find)).explain()
             for stretch in lister.filters_beyond(find)
         ]
 
@@ -204,6 +205,27 @@ async def test_no_list_that_is_offered_scans_or_sorts_more_than_open_requests(
                     assert_uses_index(explained)
                 except AssertionError as error:
                     raise AssertionError(name) from error
+
+
+@pytest.mark.parametrize("service", LISTS)
+async def test_few_records_with_some_values_are_found_by_an_index_for_them(
+    mongo_database: tuple[str, str], service: str
+):
+    columns, lists, _ = LISTS[service]
+    async with filled(mongo_database, service, columns, stored=20) as full:
+        queries = [query for listed in lists for _, query in listed.queries(2, orders=["name"])]
+        found = [
+            (index, query) for query in queries for index in value_indexes(columns, subset_indexes(columns), query)
+        ]
+        assert {index.name for index, _ in found} == {"with_status", "by_submitted_at"}
+        for index, query in found:
+            assert await full.store._paginator._choose_few(query) is not None
+            for explained in full.plans(query, index.name):
+                kinds = {stage["stage"] for stage in stages(explained)}
+                assert "IXSCAN" in kinds, query
+                [bounds] = [stage["indexBounds"] for stage in stages(explained) if "indexBounds" in stage]
+                [first] = bounds[index.name.partition("_")[2]]
+                assert not first.startswith("[MinKey"), query
 
 
 async def test_a_column_declared_later_has_no_value_in_existing_records(mongo_database: tuple[str, str]):

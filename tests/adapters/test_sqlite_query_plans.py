@@ -16,12 +16,13 @@ from services.notification.domain.state import STATUSES
 from shared.identity.sqlite import SqliteAccountStore
 from shared.storage import search
 from shared.storage.port import Column, RecordQuery, Scalar, StateStore
-from shared.storage.sqlite import queries
+from shared.storage.sqlite import queries, schema
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.queries import KeysetPaginator
 from shared.storage.sqlite.schema import Tables
 from shared.storage.sqlite.store import SqliteStateStore
 from shared.storage.sqlite.word_index import WordIndex
+from shared.storage.subsets import MAX_SORTED
 from tests.support.adapters.offered_lists import LISTS
 from tests.support.adapters.state_records import make_write, save_write
 from tests.support.adapters.stores_and_logs import COLUMNS, NOW
@@ -157,7 +158,28 @@ async def test_only_retired_indexes_are_dropped_because_other_versions_may_be_ru
     file.close()
 
 
-@pytest.mark.parametrize("most", [2, queries.MAX_SORTED])
+async def test_each_index_that_many_records_lack_is_created_and_logged_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(schema, "MAX_INDEXED_AT_ONCE", 2)
+    caplog.set_level("INFO")
+    file = SqliteDatabase(tmp_path / "simpul.db")
+    store = make_store(file)
+    await store.prepare(for_lists=False)
+    await save_write(store, *(make_write(f"{number}", status="verified") for number in range(3)))
+    await store.prepare()
+    created = [record.message for record in caplog.records if "creates index" in record.message]
+    assert created[0].startswith("creates index 1 of ")
+    rows = file.read("SELECT name FROM sqlite_schema WHERE type='index' AND sql LIKE '%_documents_by_status%'")
+    assert len(rows) == 1
+    assert len(created) > 4
+    caplog.clear()
+    await store.prepare()
+    assert not [record for record in caplog.records if "creates index" in record.message]
+    file.close()
+
+
+@pytest.mark.parametrize("most", [2, MAX_SORTED])
 async def test_few_records_with_some_values_are_found_and_sorted_and_many_read_in_order(
     file: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, most: int
 ):

@@ -125,12 +125,17 @@ class RecordMapping:
 
     def _column_indexes(self, column: Column) -> list[IndexModel]:
         name = column.name
+        if column.filtered_with:
+            keys = [(key, ASCENDING) for key in (name, *column.filtered_with)]
+            with_others = [IndexModel(keys, name=f"with_{name}")]
+        else:
+            with_others = []
         if name == SEARCH or not column.indexed:
-            return []
+            return with_others
         if column.unique:
             held = {name: {"$gte": LEAST[column.kind]}}
             return [IndexModel([(name, ASCENDING)], name=f"by_{name}", unique=True, partialFilterExpression=held)]
-        return [self._index(name, order) for order in column.ordered_by or ("",)]
+        return [*with_others, *(self._index(name, order) for order in column.ordered_by or ("",))]
 
     def _index(self, *columns: str) -> IndexModel:
         keys = [name for name in columns if name]

@@ -10,7 +10,13 @@ from shared.storage.mongo.mapping import LEAST, PROJECTION, index_name, record, 
 from shared.storage.mongo.word_index import SEARCH, WORDS, WordIndex
 from shared.storage.port import Column, RecordPage, RecordQuery, Scalar, StateRecord
 from shared.storage.search import search_terms
-from shared.storage.subsets import choose_counted_index, choose_subset_index, subset_indexes
+from shared.storage.subsets import (
+    MAX_SORTED,
+    choose_counted_index,
+    choose_subset_index,
+    subset_indexes,
+    value_indexes,
+)
 
 Key = tuple[Scalar, str]
 
@@ -22,16 +28,17 @@ class KeysetPaginator:
         self._database, self._records = database, records
         self._kinds = {"id": "text", **{column.name: column.kind for column in columns}}
         self._orders = {column.name: column.ordered_by for column in columns}
-        self._subsets = subset_indexes(columns)
+        self._columns, self._subsets = tuple(columns), subset_indexes(columns)
         self.words = WordIndex(database, records) if SEARCH in self._kinds else None
 
     async def page(self, query: RecordQuery) -> RecordPage:
         """Return a page of records."""
         match = await self._match(query)
-        rows = await self._run(query, query.limit + 1, match)
+        hint = WORDS if match is not None else await self._choose_few(query) or self.hint(query)
+        rows = await self._run(query, query.limit + 1, match, hint)
         more, rows = len(rows) > query.limit, rows[: query.limit]
         opposite = query.opposite(rows[0][0] if rows else None)
-        other = opposite is not None and bool(await self._run(opposite, 1, match))
+        other = opposite is not None and bool(await self._run(opposite, 1, match, hint))
         if query.before is not None:
             rows.reverse()
             more, other = other, more
@@ -43,6 +50,15 @@ class KeysetPaginator:
             return None
         self._field(SEARCH)
         return await self.words.match(search_terms(query.search)) if self.words else None
+
+    async def _choose_few(self, query: RecordQuery) -> str | None:
+        """Return an index that finds the records with some values of the query, if they are few and none has their order."""
+        for index in value_indexes(self._columns, self._subsets, query):
+            options: Fields = {"hint": index.name, "limit": MAX_SORTED}
+            async with self._database.operation():
+                if await self._records.count_documents(self.filter(index.query), **options) < MAX_SORTED:
+                    return index.name
+        return None
 
     async def count(self, query: RecordQuery) -> int:
         """Count the matching records."""
@@ -60,12 +76,13 @@ class KeysetPaginator:
         async with self._database.operation():
             return await self._records.count_documents(_with_match(condition, match), **options)
 
-    async def _run(self, query: RecordQuery, limit: int, match: Fields | None) -> list[tuple[Key, StateRecord]]:
+    async def _run(
+        self, query: RecordQuery, limit: int, match: Fields | None, hint: str | None
+    ) -> list[tuple[Key, StateRecord]]:
         field = self._field(query.order)
         rows: list[Fields] = []
         for condition in self.filters_beyond(query):
             if (missing := limit - len(rows)) > 0:
-                hint = WORDS if match is not None else self.hint(query)
                 options: Fields = {"sort": self.order(query), "limit": missing, "hint": hint}
                 cursor = self._records.find(_with_match(condition, match), {**PROJECTION, field: 1}, **options)
                 async with self._database.operation():

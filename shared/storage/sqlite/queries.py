@@ -12,16 +12,21 @@ from shared.storage.port import Column, RecordQuery, Scalar
 from shared.storage.search import search_terms
 from shared.storage.sqlite.connection import read_number
 from shared.storage.sqlite.word_index import WordIndex
-from shared.storage.subsets import SubsetIndex, choose_counted_index, choose_subset_index, subset_indexes
+from shared.storage.subsets import (
+    MAX_SORTED,
+    SubsetIndex,
+    ValueIndex,
+    choose_counted_index,
+    choose_subset_index,
+    subset_indexes,
+    value_indexes,
+)
 
 MAX_BRANCHES = 12
 """A `where` tuple with more values than this is a filter instead of a merge of one ordered list per value."""
 
 SEARCH = "search"
 _LEAST = {"text": "''", "integer": "-9223372036854775808"}
-
-MAX_SORTED = 20_000
-"""Records with the values of some filters that are found and sorted; if they are more, the list is read in its order."""
 
 Clause = tuple[str, list[Any]]
 Key = tuple[Scalar, str]
@@ -45,7 +50,7 @@ class KeysetPaginator:
     def __init__(self, service: str, columns: Sequence[Column]) -> None:
         self._table, self._words = f"{service}_documents", WordIndex(service)
         self._columns: Mapping[str, Column] = {column.name: column for column in (*columns, Column("id"))}
-        self._subsets = subset_indexes(columns)
+        self._declared, self._subsets = tuple(columns), subset_indexes(columns)
 
     def page(self, db: apsw.Connection, query: RecordQuery) -> tuple[list[Key], bool, bool]:
         """Return the (order, id) keys of a page in order, and whether there are more records after and before it."""
@@ -69,28 +74,13 @@ class KeysetPaginator:
 
     def few_records(self, query: RecordQuery) -> list[FewRecords]:
         """Return the indexes with values of the query, except for a list that an index has in its order."""
-        if choose_subset_index(self._subsets, query) is not None:
-            return []
-        found = []
-        for column in self._columns.values():
-            wanted = [name for name in (column.name, *column.filtered_with) if _is_single(query.where.get(name))]
-            if column.name in wanted and column.filtered_with and (wanted[1:] or query.order not in column.ordered_by):
-                equal = [_equal(name, query.where[name]) for name in wanted]
-                found.append(self._source_by(f"with_{column.name}", equal))
-            limits = self._limits(query, column.name)
-            if limits and column.indexed and not column.ordered_by and column.name != query.order:
-                found.append(self._source_by(f"by_{column.name}", limits))
-        return found
+        return [self._few_records(index) for index in value_indexes(self._declared, self._subsets, query)]
 
-    def _source_by(self, index: str, conditions: Sequence[Clause]) -> FewRecords:
-        condition, bindings = _join(conditions)
-        source = f"{self._table} INDEXED BY {self._table}_{index}"
+    def _few_records(self, index: ValueIndex) -> FewRecords:
+        condition, bindings = _join(self._conditions(index.query))
+        source = f"{self._table} INDEXED BY {self._table}_{index.name}"
         counted = ("SELECT count(*) FROM (SELECT 1 FROM ", source, condition, f" LIMIT {MAX_SORTED})")
         return FewRecords(source, ("".join(counted), bindings))
-
-    def _limits(self, query: RecordQuery, name: str) -> list[Clause]:
-        limits = ((query.at_least, ">="), (query.below, "<"))
-        return [(f"{name} {sign} ?", [bounds[name]]) for bounds, sign in limits if name in bounds]
 
     def _run(self, db: apsw.Connection, query: RecordQuery, match: Found, limit: int) -> list[Key]:
         sql, bindings = self.list_statement(query, limit, match)
@@ -239,10 +229,6 @@ def _order_by(order: str, ascending: bool, limit: int) -> str:
     direction = "ASC" if ascending else "DESC"
     keys = ", ".join(f"{key} {direction}" for key in dict.fromkeys((order, "id")))
     return f" ORDER BY {keys} LIMIT {limit:d}"
-
-
-def _is_single(wanted: Scalar | tuple[Scalar, ...]) -> bool:
-    return wanted is not None and not isinstance(wanted, tuple)
 
 
 def _equal(name: str, wanted: Scalar | tuple[Scalar, ...]) -> Clause:

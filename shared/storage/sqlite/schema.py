@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import apsw
 
 from shared.storage.port import COLUMNS_OF, COLUMNS_VERSION, Column
+from shared.storage.sqlite.connection import read_number
 from shared.storage.sqlite.queries import SEARCH
 from shared.storage.sqlite.word_index import WordIndex
-from shared.storage.subsets import SubsetIndex, subset_indexes
+from shared.storage.subsets import subset_indexes
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS @documents (
@@ -38,9 +39,8 @@ _UPDATE = (
     "UPDATE @documents SET version=?2, columns_of=?2, latest=?3, seen=?4, commands=?5, body=?6, change=:next :changes"
     " WHERE id=?1 AND version=?2-1"
 )
-_INDEX_OVERWRITTEN = (
-    "CREATE INDEX IF NOT EXISTS @documents_overwritten ON @documents (id) WHERE columns_of IS NOT version"
-)
+MAX_INDEXED_AT_ONCE = 20_000
+"""Of more records, each index is created in a transaction of its own, which takes a second or more."""
 _FORGET_OVERWRITTEN = (
     "UPDATE @documents SET columns_version=NULL WHERE columns_of IS NOT version AND +columns_version IS NOT NULL"
 )
@@ -87,6 +87,7 @@ class Tables:
         self.select_many = self.sql(_SELECT_RECORD, condition="id IN (SELECT value FROM json_each(?))")
         self.insert_outbox_entry = self.sql("INSERT INTO @outbox (subject, event_id, event) VALUES (?,?,?)")
         self._updates: dict[tuple[int, ...], str] = {}
+        self._indexes = dict(self._index_statements())
 
     def update(self, changed: tuple[int, ...]) -> str:
         """Return the update of these columns, by their index in due_at and the declared columns.
@@ -126,8 +127,8 @@ class Tables:
             raise ValueError(f"{self.records} has no column {name}")
         return name
 
-    def create(self, db: apsw.Connection, *, for_lists: bool = True) -> None:
-        """Create missing tables, columns and, `for_lists`, the indexes of columns and words."""
+    def create(self, db: apsw.Connection) -> None:
+        """Create missing tables and columns."""
         declared = {column.name: f"{column.name} {column.kind.upper()}" for column in self._declared}
         columns = "".join(f"{definition}, " for definition in declared.values())
         _run(db, self.sql(_SCHEMA, columns=columns))
@@ -135,12 +136,27 @@ class Tables:
         declared[COLUMNS_OF] = f"{COLUMNS_OF} INTEGER"
         for name in declared.keys() - present:
             _run(db, f"ALTER TABLE {self.records} ADD COLUMN {declared[name]}")
-        if for_lists:
-            self._drop_retired_indexes(db)
-            for statement in self._index_statements():
-                _run(db, statement)
-            if self.words is not None:
-                self.words.create(db)
+
+    def create_for_lists(self, db: apsw.Connection) -> list[str]:
+        """Create what only lists need; return the names of indexes that are left, because many records are stored."""
+        self._drop_retired_indexes(db)
+        if self.words is not None:
+            self.words.create(db)
+        present = {row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type='index'")}
+        missing = [name for name in self._indexes if name not in present]
+        if self.count_stored(db) > MAX_INDEXED_AT_ONCE:
+            return missing
+        for name in missing:
+            self.create_index(db, name)
+        return []
+
+    def create_index(self, db: apsw.Connection, name: str) -> None:
+        """Create an index that `create_for_lists` has left."""
+        _run(db, self._indexes[name])
+
+    def count_stored(self, db: apsw.Connection) -> int:
+        """Return about how many records are stored."""
+        return read_number(db, self.sql("SELECT coalesce(max(place), 0) FROM @documents"))
 
     def test_write(self, db: apsw.Connection) -> None:
         """Insert a row into each table; the caller rolls it back."""
@@ -158,42 +174,30 @@ class Tables:
         db.execute(self.insert_outbox_entry, (_TEST_ID, _TEST_ID, b"{}"))
         db.execute(self.sql("INSERT INTO @letters VALUES (NULL,?1,?1,'',x'','',0,0,'parked',NULL)"), (_TEST_ID,))
 
-    def _index_statements(self) -> list[str]:
-        """Return the statements that create the indexes of the declared columns."""
-        indexed = [column for column in self._declared if column.indexed and column.name != SEARCH]
-        return [
-            *map(self._subset_index, subset_indexes(self._declared)),
-            *(self._filter_index(column) for column in self._declared if column.filtered_with),
-            *(statement for column in indexed for statement in self._indexes(column)),
-            *([self.sql(_INDEX_OVERWRITTEN)] if COLUMNS_VERSION in self.columns else []),
-        ]
+    def _index_statements(self) -> Iterator[tuple[str, str]]:
+        """Yield the names and statements of the indexes of the declared columns."""
+        for subset in subset_indexes(self._declared):
+            yield self._index(subset.name, subset.stored_keys, f" WHERE {subset.column} = 1")
+        for column in self._declared:
+            if column.filtered_with:
+                yield self._index(f"with_{column.name}", (column.name, *column.filtered_with))
+            if column.unique:
+                yield self._index(f"by_{column.name}", (column.name,), unique=True)
+            elif column.indexed and column.name != SEARCH:
+                for keys in ((column.name, order) if order else (column.name,) for order in column.ordered_by or ("",)):
+                    yield self._index("_".join(("by", *keys)), (*keys, "id"))
+        if COLUMNS_VERSION in self.columns:
+            yield self._index("overwritten", ("id",), " WHERE columns_of IS NOT version")
+
+    def _index(self, name: str, keys: Sequence[str], condition: str = "", *, unique: bool = False) -> tuple[str, str]:
+        kind, name = "UNIQUE INDEX" if unique else "INDEX", f"{self.records}_{name}"
+        return name, f"CREATE {kind} IF NOT EXISTS {name} ON {self.records} ({', '.join(keys)}){condition}"
 
     def _drop_retired_indexes(self, db: apsw.Connection) -> None:
         """Drop indexes that an earlier version needed; if that version starts again, it creates them."""
         for name in RETIRED_INDEXES:
             if name.startswith(f"{self.records}_"):
                 _run(db, f"DROP INDEX IF EXISTS {name}")
-
-    def _indexes(self, column: Column) -> list[str]:
-        if column.unique:
-            return [
-                f"CREATE UNIQUE INDEX IF NOT EXISTS {self.records}_by_{column.name} ON {self.records} ({column.name})"
-            ]
-        return [self._index(column.name, order) for order in column.ordered_by or ("",)]
-
-    def _subset_index(self, index: SubsetIndex) -> str:
-        columns = ", ".join(index.stored_keys)
-        name = f"{self.records}_{index.name}"
-        return f"CREATE INDEX IF NOT EXISTS {name} ON {self.records} ({columns}) WHERE {index.column} = 1"
-
-    def _filter_index(self, column: Column) -> str:
-        keys = ", ".join((column.name, *column.filtered_with))
-        return f"CREATE INDEX IF NOT EXISTS {self.records}_with_{column.name} ON {self.records} ({keys})"
-
-    def _index(self, *columns: str) -> str:
-        keys = [name for name in columns if name]
-        name = "_".join((self.records, "by", *keys))
-        return f"CREATE INDEX IF NOT EXISTS {name} ON {self.records} ({', '.join(keys)}, id)"
 
 
 def _run(db: apsw.Connection, statement: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import apsw
@@ -29,6 +31,8 @@ from shared.storage.sqlite.database import Row, SqliteDatabase
 from shared.storage.sqlite.queries import Key, KeysetPaginator
 from shared.storage.sqlite.schema import Tables
 from shared.storage.sqlite.statements import Statement, WriteStatements
+
+logger = logging.getLogger(__name__)
 
 INDEXED_AT_ONCE = 200
 """Records added to the index of words in one write; other writes wait meanwhile."""
@@ -63,7 +67,13 @@ class SqliteStateStore:
         self._notifier = database.notifier(self._tables.records)
 
     async def prepare(self, *, for_lists: bool = True) -> None:
-        await self._database.write(lambda db: self._tables.create(db, for_lists=for_lists))
+        await self._database.write(self._tables.create)
+        if not for_lists:
+            return
+        missing = await self._database.write(self._tables.create_for_lists)
+        for number, name in enumerate(missing, 1):
+            logger.info("creates index %d of %d that %s lacks, %s", number, len(missing), self._service, name)
+            await self._database.write(partial(self._tables.create_index, name=name))
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         if len(ids) == 1:
