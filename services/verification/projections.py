@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Unpack
 
 from services.verification.domain.decisions import is_advised
@@ -41,7 +42,11 @@ def columns(state: State, rules: StageRules) -> Mapping[str, Scalar]:
 
 def requests_query(**filters: Unpack[RequestFilters]) -> RecordQuery:
     """Return the query of the queue, by default ordered by the time at which the current round was received."""
-    return request_query(DEFAULT_ORDER, **filters)
+    query = request_query(DEFAULT_ORDER, **filters)
+    if query.order != DEFAULT_ORDER or "submitted_at" not in query.at_least:
+        return query
+    # No round is received before the request was submitted.
+    return replace(query, at_least={**query.at_least, DEFAULT_ORDER: query.at_least["submitted_at"]})
 
 
 def list_cursor(loaded: Loaded[State], query: RecordQuery, rules: StageRules) -> tuple[Scalar, str]:

@@ -59,7 +59,8 @@ def list_columns(
         *subsets,
     )
     return (
-        *map(Column, ("number", "submitted_at", "search")),
+        Column("number", follows="submitted_at"),
+        *map(Column, ("submitted_at", "search")),
         Column("status", ordered_by=of_all, filtered_with=("lead", "unit", "scope")),
         *(Column(name, ordered_by=of_all) for name in ("unit", "scope")),
         Column("lead", ordered_by=of_all),

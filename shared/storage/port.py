@@ -40,7 +40,8 @@ class Column:
     `ordered_by` names the columns by which lists of one value of this column are ordered; these lists need no sort.
     A column that is only ordered by in other columns' lists is not `indexed` itself. `subsets` are indexes over the records in
     which this column is 1. A list of one value of this column may also be `filtered_with` others, and ordered by any column; what
-    few records have these values is then found and sorted.
+    few records have these values is then found and sorted. The values of a column rise with those that it `follows`, give or take
+    a day, so that limits of the latter limit a list in its order too.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Column:
     indexed: bool = True
     subsets: tuple[Subset, ...] = ()
     filtered_with: tuple[str, ...] = ()
+    follows: str = ""
 
 
 def sortable_time(time: datetime | None) -> str | None:

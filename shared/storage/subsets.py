@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
 from zlib import crc32
 
-from shared.storage.port import Column, RecordQuery, Scalar
+from shared.storage.port import Column, RecordQuery, Scalar, sortable_time
 
-MAX_SORTED = 20_000
+Limit = Literal["at_least", "below"]
+FOLLOWING_TOLERANCE = timedelta(days=1)
+MAX_SORTED = 7_000
 """Records with the values of some filters that are found and sorted; if they are more, the list is read in its order."""
 
 
@@ -80,10 +84,48 @@ def value_indexes(columns: Sequence[Column], indexes: Sequence[SubsetIndex], que
             conditions = replace(query, where=where, at_least={}, below={}, search="")
             found.append(ValueIndex(f"with_{column.name}", conditions))
         at_least, below = _only(query.at_least, column.name), _only(query.below, column.name)
+        found += _within_limits(column, query)
         if (at_least or below) and column.indexed and not column.ordered_by and column.name != query.order:
             conditions = replace(query, where={}, at_least=at_least, below=below, search="")
             found.append(ValueIndex(f"by_{column.name}", conditions))
     return found
+
+
+def _within_limits(column: Column, query: RecordQuery) -> Iterator[ValueIndex]:
+    """Yield the indexes with one value of a column and limits of one that its lists are ordered by."""
+    if not _is_single(query.where.get(column.name)):
+        return
+    for order in column.ordered_by:
+        at_least, below = _only(query.at_least, order), _only(query.below, order)
+        if (at_least or below) and order != query.order:
+            where = {column.name: query.where[column.name]}
+            conditions = replace(query, where=where, at_least=at_least, below=below, search="")
+            yield ValueIndex(f"by_{column.name}_{order}", conditions)
+
+
+def followed_limits(columns: Sequence[Column], query: RecordQuery) -> dict[Limit, RecordQuery]:
+    """Return lookups by the limit of the list's order that they find: its value in their first record.
+
+    There are some if that column follows another one, which the query limits.
+    """
+    followed = next((column.follows for column in columns if column.name == query.order), "")
+    first, last, lookups = query.at_least.get(followed), query.below.get(followed), dict[Limit, RecordQuery]()
+    if isinstance(first, str):
+        before = {followed: _shifted(first, -FOLLOWING_TOLERANCE)}
+        lookups["at_least"] = RecordQuery(followed, below=before, limit=1, descending=True)
+    if isinstance(last, str):
+        lookups["below"] = RecordQuery(followed, at_least={followed: _shifted(last, FOLLOWING_TOLERANCE)}, limit=1)
+    return lookups
+
+
+def _shifted(time: str, by: timedelta) -> str | None:
+    return sortable_time(datetime.fromisoformat(time) + by)
+
+
+def narrow(query: RecordQuery, found: Mapping[Limit, Scalar]) -> RecordQuery:
+    """Add limits of the list's order to a query."""
+    at_least, below = ({query.order: found[limit]} if limit in found else {} for limit in ("at_least", "below"))
+    return replace(query, at_least={**query.at_least, **at_least}, below={**query.below, **below})
 
 
 def _only(bounds: Mapping[str, Scalar], name: str) -> dict[str, Scalar]:

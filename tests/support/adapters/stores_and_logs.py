@@ -22,7 +22,7 @@ from shared.storage.sqlite.store import SqliteStateStore
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 COLUMNS = (
-    Column("number", unique=True),
+    Column("number", unique=True, follows="submitted_at"),
     Column("status", ordered_by=("submitted_at",), filtered_with=("unit",)),
     Column("submitted_at"),
     Column("unit"),
