@@ -90,9 +90,9 @@ class KeysetPaginator:
 
     def few_records(self, query: RecordQuery) -> list[FewRecords]:
         """Return the indexes with values of the query, except for a list that an index has in its order."""
-        return [self._few_records(index) for index in value_indexes(self._declared, self._subsets, query)]
+        return [self._source_by(index) for index in value_indexes(self._declared, self._subsets, query)]
 
-    def _few_records(self, index: ValueIndex) -> FewRecords:
+    def _source_by(self, index: ValueIndex) -> FewRecords:
         condition, bindings = _join(self._conditions(index.query))
         source = f"{self._table} INDEXED BY {self._table}_{index.name}"
         counted = ("SELECT count(*) FROM (SELECT 1 FROM ", source, condition, f" LIMIT {MAX_SORTED})")
