@@ -120,7 +120,8 @@ async def open_pages(
         readers.append(asyncio.create_task(_read_stream(ports, path, token, address, opened[index])))
     try:
         async with asyncio.timeout(OPEN_TIMEOUT_SECONDS):
-            await asyncio.gather(*(one.wait() for one in opened))
+            for reader, event in zip(readers, opened, strict=True):
+                await _wait_until_open(reader, event)
         yield
         if ended := sum(one.done() for one in readers):
             raise UnexpectedResponse(f"{ended} of {count} live streams ended")
@@ -130,8 +131,19 @@ async def open_pages(
         await asyncio.gather(*readers, return_exceptions=True)
 
 
+async def _wait_until_open(reader: asyncio.Task[None], opened: asyncio.Event) -> None:
+    """Raises UnexpectedResponse if the stream was refused."""
+    waiting = asyncio.ensure_future(opened.wait())
+    await asyncio.wait((reader, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if not opened.is_set():
+        waiting.cancel()
+        await reader
+        raise UnexpectedResponse("a live stream ended before it began")
+
+
 async def _followed_request(applicants: Applicants) -> tuple[str, str]:
-    return "/api/intake/live", (await applicants.submit())["tracking_token"]
+    made = await applicants.submit()
+    return f"/api/intake/live?number={made['number']}", made["tracking_token"]
 
 
 async def _watched_list(index: int, ports: Mapping[str, int], accounts: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
@@ -145,6 +157,8 @@ async def _read_stream(ports: Mapping[str, int], path: str, token: str, address:
     head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{ports['']}\r\nAuthorization: Bearer {token}\r\n\r\n"
     writer.write(head.encode())
     try:
+        if b" 200 " not in (status := await reader.readline()):
+            raise UnexpectedResponse(f"{path} from {address}: {status.decode(errors='replace')}")
         while line := await reader.readline():
             if line.startswith(b"retry:"):
                 opened.set()
