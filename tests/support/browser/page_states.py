@@ -100,7 +100,7 @@ def checklist_refused(session: BrowserSession, _samples: SampleRequests) -> None
     refused(session, "Simpan daftar periksa")
 
 
-def targets_refused(session: BrowserSession, _samples: SampleRequests) -> None:
+def targets_too_large(session: BrowserSession, _samples: SampleRequests) -> None:
     session.open("/pengaturan/target").get_by_label("Pengerjaan").fill("400")
     refused(session, "Simpan target")
 
@@ -453,7 +453,7 @@ ADMIN: dict[str, OpenPage] = {
     "checklist": at("/pengaturan/daftar-periksa/data"),
     "checklist refused": checklist_refused,
     "targets": at("/pengaturan/target"),
-    "targets refused": targets_refused,
+    "targets too large": targets_too_large,
     "api": at("/api/docs"),
 }
 
