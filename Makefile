@@ -12,9 +12,9 @@ export PYTHONDONTWRITEBYTECODE :=
 MEMORY := $(shell test "$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }')" -gt 1048576 2>/dev/null && echo /dev/shm)
 # Tests that build no application.
 FAST := tests/unit tests/contracts tests/adapters tests/architecture tests/integration/runtime
-# Each worker takes one file at a time, in the order of tests/conftest.py: the slow ones first. Half of the time a test waits for
-# what it has started, so that two workers would leave two cores half idle.
-WORKERS := 4
+# Each worker takes one file at a time, in the order of tests/conftest.py: the slow ones first. Tests wait for what they start, so
+# that two workers leave two cores idle; over engines, where each worker starts a dozen processes, two are enough.
+WORKERS := 3
 DISTRIBUTION := --dist loadfile --no-loadscope-reorder
 export PYTEST_DEBUG_TEMPROOT := $(MEMORY)
 PYTEST := $(BIN)/python -m pytest $(DISTRIBUTION)
@@ -32,7 +32,7 @@ test: $(DEV_READY) ## run every test
 	@$(PYTEST) -n $(WORKERS) $(ARGS)
 
 engines: $(DEV_READY) ## test over real Kafka, MongoDB, MinIO and versitygw, fetched once (10 minutes)
-	@SIMPUL_ENGINES=$${SIMPUL_ENGINES:-fetch} $(BIN)/python -m tests.support.engines $(DISTRIBUTION) -n $(WORKERS) $(ARGS)
+	@SIMPUL_ENGINES=$${SIMPUL_ENGINES:-fetch} $(BIN)/python -m tests.support.engines $(DISTRIBUTION) -n 2 $(ARGS)
 
 containers: $(DEV_READY) ## start docker-compose.yml, test it, break it, stop it (Docker, or SIMPUL_CONTAINERS)
 	@$(BIN)/python -m tests.support.containers $(ARGS)
