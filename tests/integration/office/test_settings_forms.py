@@ -53,7 +53,7 @@ async def test_a_day_off_that_moves_requests_is_saved_after_they_were_shown(harn
         assert shown.status_code == 200
         text = visible_text(shown)
         assert "Selasa, 24 November 2026 menjadi hari libur: Pemilihan kepala desa" in text
-        assert f"{submitted.number} Verifikasi Sel 24 Nov Rab 25 Nov" in text
+        assert f"{submitted.number} Verifikasi Sel 24 Nov menjadi Rab 25 Nov" in text
         assert harness.platform.calendar.is_working_day(date(2026, 11, 24))
         saved = await opened.send(shown, _do="save")
         assert saved.status_code == 303
@@ -96,7 +96,7 @@ async def test_targets_are_saved_after_the_requests_that_move_were_shown(harness
     assert "Bawaan Simpul" in visible_text(await page(harness, "admin", "/pengaturan"))
     shown = await send(harness, "admin", TARGETS, form, **{**DAYS, "verify_days": "3"})
     assert shown.status_code == 200
-    assert f"{submitted.number} Verifikasi Sel 24 Nov Kam 26 Nov" in visible_text(shown)
+    assert f"{submitted.number} Verifikasi Sel 24 Nov menjadi Kam 26 Nov" in visible_text(shown)
     # Another number than the one that was shown is shown first too.
     shown = await send(harness, "admin", TARGETS, shown, **{**DAYS, "verify_days": "4"})
     assert (shown.status_code, harness.platform.rules().verify_days) == (200, 1)
