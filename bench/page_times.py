@@ -36,7 +36,6 @@ PAGES: Mapping[str, Sequence[str]] = {
         "/lewat-batas",
         "/dasbor",
         "/dasbor/kepuasan",
-        "/dasbor/register",
     ),
     "technical": ("/pekerjaan", "/pekerjaan?tab=all"),
 }
