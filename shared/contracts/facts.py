@@ -87,13 +87,14 @@ class Applicant(Value):
 class Verdict(Value):
     """An officer's finding on a checklist item; the note of a failed item says what is missing.
 
-    `item` is what the applicant completes; `check` is the id of the item in the list of the office, "" if that is the same.
+    `item` is what the applicant completes; `check` is the id of the item in the list of the office. It is "", and not written,
+    where that is the same.
     """
 
     item: ChecklistItem
     ok: bool
     note: str = Field(default="", max_length=500)
-    check: str = ""
+    check: str = Field(default="", exclude_if=lambda check: not check)
 
     @property
     def id(self) -> str:

@@ -44,7 +44,7 @@ async def test_at_the_foot_of_every_administrators_page_stands_how_the_system_is
         assert len(paths) >= 8
         async with browser(harness, "admin") as admin:
             for path in paths:
-                page = await admin.get(path.format(username="admin", letter_id=letter, name=name))
+                page = await admin.get(path.format(username="admin", letter_id=letter, name=name, scope="data"))
                 assert page.status_code == 200, path
                 if not path.endswith("/html"):
                     assert "Simpul 1, semua bagian berjalan" in visible_text(page), path
