@@ -148,6 +148,25 @@ def test_signing_out_holds_at_the_other_worker(both: Setting):
         assert other.get("/api/session", headers=headers).status_code == 401
 
 
+def test_a_target_set_at_one_worker_holds_at_the_other(both: Setting):
+    made = both.first.post("/api/requests", data=FORM, files=list(FILES)).json()
+    path = f"/api/verification/requests/{made['id']}"
+    wait_until(partial(succeeds, both.first, "nurlaila", "GET", path))
+    before = call(both.first, "nurlaila", "GET", path).json()["due"]
+    targets = {
+        name: days
+        for name, days in call(both.first, "admin", "GET", "/api/targets").json().items()
+        if name.endswith("_days")
+    }
+    saved = call(both.first, "admin", "PUT", "/api/targets", json={**targets, "verify_days": 5}).json()
+    assert saved["saved"], saved
+    wait_until(lambda: call(both.second, "nurlaila", "GET", path).json()["due"] > before)
+    # The settings are read from the store, so the other worker knows its latest version at once.
+    restored = call(both.second, "admin", "PUT", "/api/targets", json={**targets, "version": saved["version"]})
+    assert restored.json()["saved"], restored.text
+    wait_until(lambda: call(both.first, "nurlaila", "GET", path).json()["due"] == before)
+
+
 def test_limits_are_shared(both: Setting):
     began, statuses = time.monotonic(), []
     for number in range(ATTEMPTS):
@@ -174,25 +193,6 @@ def test_metrics_are_those_of_all_workers(both: Setting):
     assert 'command="VerifyRequest"' in commands(both.first)
     assert 'command="AssignLead"' in commands(both.first)
     assert "simpul_connections " in call(both.first, "admin", "GET", "/metrics").text
-
-
-def test_a_target_set_at_one_worker_holds_at_the_other(both: Setting):
-    made = both.first.post("/api/requests", data=FORM, files=list(FILES)).json()
-    path = f"/api/verification/requests/{made['id']}"
-    wait_until(partial(succeeds, both.first, "nurlaila", "GET", path))
-    before = call(both.first, "nurlaila", "GET", path).json()["due"]
-    targets = {
-        name: days
-        for name, days in call(both.first, "admin", "GET", "/api/targets").json().items()
-        if name.endswith("_days")
-    }
-    saved = call(both.first, "admin", "PUT", "/api/targets", json={**targets, "verify_days": 5}).json()
-    assert saved["saved"], saved
-    wait_until(lambda: call(both.second, "nurlaila", "GET", path).json()["due"] > before)
-    # The settings are read from the store, so the other worker knows its latest version at once.
-    restored = call(both.second, "admin", "PUT", "/api/targets", json={**targets, "version": saved["version"]})
-    assert restored.json()["saved"], restored.text
-    wait_until(lambda: call(both.first, "nurlaila", "GET", path).json()["due"] == before)
 
 
 def test_a_worker_is_started_until_that_succeeds(both: Setting):
