@@ -13,6 +13,7 @@ from pymongo.errors import OperationFailure
 
 from shared.identity.accounts import Account, IdempotencyKey, Role
 from shared.identity.mongo import MongoAccountStore
+from shared.storage.mongo import client
 from shared.storage.mongo.client import MongoDatabase
 from shared.storage.mongo.store import MongoStateStore
 from shared.storage.port import SaveOutcome, StoreUnavailable
@@ -28,6 +29,8 @@ CUT = {"closeConnection": True}
 NO_PRIMARY = {"errorCode": 10107, "errorLabels": ["RetryableWriteError"]}
 SHUTS_DOWN = {"errorCode": 11600, "errorLabels": ["RetryableWriteError"]}
 TOO_LATE = {"errorCode": 50}
+APP_NAME = "simpul-with-faults"
+"""Only clients of this name see the faults: other tests use the same server at the same time."""
 
 
 class Faults:
@@ -39,7 +42,7 @@ class Faults:
     @contextmanager
     def of(self, *commands: str, times: int | str, **how: Any) -> Iterator[None]:
         mode = {"times": times} if isinstance(times, int) else times
-        data = {"failCommands": list(commands), "appName": "simpul", **how}
+        data = {"failCommands": list(commands), "appName": APP_NAME, **how}
         self.client.admin.command("configureFailPoint", "failCommand", mode=mode, data=data)
         try:
             yield
@@ -59,7 +62,8 @@ def faults(mongo_address: str) -> Iterator[Faults]:
 
 
 @pytest.fixture
-async def database(mongo_database: tuple[str, str]) -> AsyncIterator[MongoDatabase]:
+async def database(mongo_database: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MongoDatabase]:
+    monkeypatch.setitem(client._OPTIONS, "appname", APP_NAME)
     opened = MongoDatabase(*mongo_database)
     yield opened
     await opened.close()
