@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Unpack
 
@@ -40,7 +39,7 @@ def columns(state: State, rules: StageRules) -> Mapping[str, Scalar]:
     clock = stage_clock(state, rules)
     return {
         **request_columns(state, clock, COLUMNS_VERSION_NUMBER),
-        "advised": int(has_open_recommendation(state)),
+        "advised": 1 if has_open_recommendation(state) else None,
         "responsible": responsible_for(state) or None,
         "target_date": state.target_date.isoformat() if state.target_date else None,
         "stage_since": clock.since.isoformat() if clock else None,
@@ -54,10 +53,9 @@ def _last_activity(state: State) -> datetime | None:
     return max(times, default=None)
 
 
-def requests_query(*, advised_only: bool = False, **filters: Unpack[RequestFilters]) -> RecordQuery:
+def requests_query(**filters: Unpack[RequestFilters]) -> RecordQuery:
     """Return the query of requests, by default in the order of submission."""
-    query = request_query(DEFAULT_ORDER, **filters)
-    return replace(query, where={**query.where, "advised": 1, "open": 1}) if advised_only else query
+    return request_query(DEFAULT_ORDER, **filters)
 
 
 def work_list_query(username: str, **filters: Unpack[RequestFilters]) -> RecordQuery:

@@ -98,6 +98,12 @@ class StaffRequestState(RequestState):
     notes: tuple[StaffNote, ...] = ()
 
     @property
+    def current_recommendation(self) -> Recommendation | None:
+        """The recommendation to reject the request that was given in its current round."""
+        given = self.recommendation
+        return given if given is not None and given.round == self.course.round else None
+
+    @property
     def all_documents(self) -> tuple[DocumentRef, ...]:
         return (*self.documents, *self.results)
 

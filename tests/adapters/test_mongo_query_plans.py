@@ -161,7 +161,7 @@ SERVICES: dict[str, tuple[Sequence[Column], Sequence[RecordQuery]]] = {
             assignment.requests_query(),
             assignment.requests_query(status=("verified", "assigned")),
             assignment.requests_query(open_only=True, overdue_on=date(2026, 7, 1)),
-            assignment.requests_query(advised_only=True),
+            assignment.requests_query(advised=True),
             assignment.work_list_query("dewi"),
             assignment.open_work_query("dewi"),
             assignment.overdue_work_query("dewi", date(2026, 7, 1)),

@@ -111,6 +111,4 @@ def has_open_answer(state: State) -> bool:
 
 def has_open_recommendation(state: State) -> bool:
     """Return whether an officer recommended rejection in this round and that is still undecided."""
-    recommendation = state.recommendation
-    undecided = state.status in (Status.SUBMITTED, Status.VERIFIED)
-    return undecided and recommendation is not None and recommendation.round == state.course.round
+    return state.status in (Status.SUBMITTED, Status.VERIFIED) and state.current_recommendation is not None

@@ -125,7 +125,7 @@ def tab_query(
         case "appoint":
             given["status"] = Status.VERIFIED
         case "advised":
-            return requests_query(advised_only=True, **given)
+            given["advised"] = True
         case "submitted":
             given["status"] = Status.SUBMITTED
         case "running":

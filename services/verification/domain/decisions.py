@@ -22,7 +22,6 @@ from shared.contracts.checklist import CheckItem, Checklists
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact, Staff
 from shared.contracts.lifecycle import Status
-from shared.contracts.request_state import Recommendation
 from shared.contracts.stages import StageRules
 from shared.contracts.verification import (
     ClaimReleased,
@@ -116,7 +115,11 @@ def checklist_refusals(
     found = [Refusal(code, items=those) for code, those in items_by_code.items() if those]
     if isinstance(command, ReturnRequest) and not failed and not found:
         found.append(Refusal("nothing_failed"))
-    if isinstance(command, VerifyRequest) and not command.withdraw_recommendation and (given := recommendation(state)):
+    if (
+        isinstance(command, VerifyRequest)
+        and not command.withdraw_recommendation
+        and (given := state.current_recommendation)
+    ):
         found.append(Refusal("recommendation_open", by=given.by.name, at=given.at))
     if isinstance(command, VerifyRequest) and (unseen := _unacknowledged(state, command)):
         found.append(Refusal("warning_open", warnings=unseen))
@@ -135,7 +138,7 @@ def _decide_checklist(
     by_id = {verdict.id: verdict for verdict in command.verdicts}
     verdicts = tuple(item.verdict(by_id[item.id].ok, by_id[item.id].note) for item in checklist)
     facts: list[Fact] = [_checklist_fact(state, replace(command, verdicts=verdicts), day, rules)]
-    if isinstance(command, VerifyRequest) and recommendation(state) is not None:
+    if isinstance(command, VerifyRequest) and state.current_recommendation is not None:
         facts.insert(0, _withdraw_recommendation(state, command.by))
     return facts
 
@@ -153,7 +156,7 @@ def _checklist_fact(state: State, command: VerifyRequest | ReturnRequest, day: d
 
 
 def _recommend(state: State, command: RecommendRejection) -> RejectionRecommended:
-    if (given := recommendation(state)) is not None:
+    if (given := state.current_recommendation) is not None:
         raise Refusal("already_recommended", by=given.by.name, at=given.at)
     if not (reason := command.reason.strip()):
         raise Refusal("reason_missing")
@@ -161,7 +164,7 @@ def _recommend(state: State, command: RecommendRejection) -> RejectionRecommende
 
 
 def _withdraw_recommendation(state: State, by: Staff) -> RecommendationWithdrawn:
-    if recommendation(state) is None:
+    if state.current_recommendation is None:
         raise Refusal("not_recommended")
     return RecommendationWithdrawn(round=state.course.round, by=by)
 
@@ -188,15 +191,9 @@ def _release(state: State, by: Staff) -> ClaimReleased:
     return ClaimReleased(round=state.course.round, by=by)
 
 
-def recommendation(state: State) -> Recommendation | None:
-    """Return the recommendation given in the current round, if any."""
-    given = state.recommendation
-    return given if given is not None and given.round == state.course.round else None
-
-
 def is_advised(state: State) -> bool:
     """Return whether the request awaits a decision on the recommendation to reject it."""
-    return state.status is Status.SUBMITTED and recommendation(state) is not None
+    return state.status is Status.SUBMITTED and state.current_recommendation is not None
 
 
 def react(_state: State, _event: Event) -> list[Command]:

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
 from services.verification.dependencies import Officer, Verification
-from services.verification.domain.decisions import recommendation
 from services.verification.domain.state import State
 from services.verification.errors import TEXTS
 from services.verification.pages import QUEUE_PATH, templates
@@ -259,7 +258,7 @@ def _unit_options(chosen: str) -> list[tuple[str, str]]:
 
 def _decision_message(state: State, officer: Principal) -> str:
     """Return what this officer decided last on the request, "" if nothing."""
-    advice, judgement = recommendation(state), state.judgement
+    advice, judgement = state.current_recommendation, state.judgement
     if advice and advice.by.username == officer.username and not state.decided_by:
         return fill(TEXTS.done.recommended, number=state.number)
     if judgement is None or not state.decided_by or judgement.by.username != officer.username:

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 
 from services.verification.dependencies import Officer, Verification, require_officer
 from services.verification.domain.commands import Decision, RecommendRejection
-from services.verification.domain.decisions import checklist_of, checklist_refusals, is_outdated, recommendation
+from services.verification.domain.decisions import checklist_of, checklist_refusals, is_outdated
 from services.verification.domain.state import State
 from services.verification.pages import QUEUE_PATH, templates
 from services.verification.pages.checklist import (
@@ -126,7 +126,7 @@ class ChecklistPage(RequestPage):
             warnings=[(warning["code"], warning["message"]) for warning in warnings(state.warnings)],
             employee_number=group_digits(state.applicant.employee_number) if state.applicant else "",
             judgement=state.judgement,
-            advised=recommendation(state) is not None,
+            advised=state.current_recommendation is not None,
             phrases=await phrases_for(self._verification.platform.office, PhraseUse.RETURN),
             **await team_context(self._verification, loaded, self._officer),
             cursor=cursor,
@@ -160,7 +160,7 @@ class RecommendationPage(RequestPage):
             posted=posted,
             request=self._request_context(loaded),
             from_list=list_suffix(parse_list(self._request)),
-            open=state.status is Status.SUBMITTED and recommendation(state) is None,
+            open=state.status is Status.SUBMITTED and state.current_recommendation is None,
             round=displayed_round(posted, state.course.round),
             corrections=displayed_corrections(posted, state.corrections),
             cursor=cursor,
