@@ -112,7 +112,7 @@ async def kill_repeatedly(server: ServerProcess, seed: int) -> list[float]:
 
 async def test_nothing_acknowledged_is_missing_after_twenty_kills(tmp_path: Path, record_property: Callable[..., None]):
     server = ServerProcess(tmp_path / "data", {})
-    server.add_staff()
+    await create_signed_in_staff(Settings(data=server.data))
     server.start()
     try:
         crowd = SimulatedStaff(server.url)

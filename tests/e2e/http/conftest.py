@@ -12,14 +12,8 @@ from tests.support.e2e.server_session import ServerHarness, running_server
 @pytest.fixture
 def inbox_and_server(tmp_path: Path) -> Iterator[tuple[Inbox, ServerProcess]]:
     """A server with staff accounts and a real SMTP server."""
-    with smtp_server() as (inbox, smtp):
-        server = ServerProcess(tmp_path / "data", {"SIMPUL_SMTP": smtp})
-        server.add_staff()
-        server.start()
-        try:
-            yield inbox, server
-        finally:
-            server.stop()
+    with smtp_server() as (inbox, smtp), running_server(tmp_path, SIMPUL_SMTP=smtp) as harness:
+        yield inbox, harness.server
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.services.cli_harness import CommandLine, assert_fails_with_message
 
 pytestmark = pytest.mark.slow
@@ -24,6 +25,7 @@ def command_line(tmp_path: Path) -> CommandLine:
         "SIMPUL_SMTP": "smtp://127.0.0.1:1?tls=none",
         "SIMPUL_SECRET_FILE": "secret",
         "SIMPUL_BASE_URL": "http://127.0.0.1:8080",
+        "SIMPUL_PORT": str(free_port()),
     }
     return CommandLine(tmp_path, settings)
 

@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from tests.support.engines import kafka, minio, mongo
 from tests.support.engines.engine_process import EngineProcess as Engine
 from tests.support.engines.secured_engines import EngineAccess
 from tests.support.ports import free_port
+from tests.support.simpul_process import SimpulProcess
 
 PROCESSES_PER_SERVICE = 2
 """The number of processes per service."""
@@ -95,7 +94,7 @@ class ServiceProcess:
     environment: dict[str, str]
     log: Path
     port: int = field(default_factory=free_port)
-    running: subprocess.Popen[bytes] | None = None
+    running: SimpulProcess | None = None
 
     @property
     def url(self) -> str:
@@ -104,9 +103,7 @@ class ServiceProcess:
     def start(self) -> None:
         environment = {**self.environment, "SIMPUL_PORT": str(self.port)}
         with self.log.open("ab") as log:
-            self.running = subprocess.Popen(
-                [sys.executable, "-m", "simpul", "serve", self.service], env=environment, stdout=log, stderr=log
-            )
+            self.running = SimpulProcess("serve", self.service, env=environment, output=log, errors=log)
 
     def wait(self) -> None:
         """Wait until it is ready."""

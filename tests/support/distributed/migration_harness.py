@@ -23,6 +23,7 @@ from shared.eventlog.port import EventLog
 from shared.settings import Settings, load_settings
 from simpul.registry import build_services
 from tests.support.distributed.deployment import Engines
+from tests.support.simpul_process import run_simpul
 
 CompletedCommand = subprocess.CompletedProcess[str]
 
@@ -115,8 +116,7 @@ class MigrationHarness:
 
 
 def simpul(environment: dict[str, str], *words: str) -> CompletedCommand:
-    command = [sys.executable, "-m", "simpul", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    return run_simpul(*words, env=environment, timeout=300)
 
 
 async def count_of(log: EventLog) -> int:

@@ -7,7 +7,6 @@ import email
 import email.policy
 import os
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from aiosmtpd.controller import Controller
 
 from simpul.client import RetryPolicy, SimpulClient, open_client
 from tests.support.ports import free_port
+from tests.support.simpul_process import SimpulProcess, run_simpul
 
 STAFF = {
     "nurlaila": ("Nurlaila Ibarat", ["officer"]),
@@ -70,7 +70,7 @@ class ServerProcess:
     data: Path
     settings: dict[str, str]
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: SimpulProcess | None = None
 
     @property
     def url(self) -> str:
@@ -82,10 +82,8 @@ class ServerProcess:
         return {**os.environ, **ours, "SIMPUL_LOG_LEVEL": "warning", **self.settings}
 
     def start(self) -> None:
-        log = (self.data.parent / f"{self.data.name}.log").open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "simpul", "up"], env=self.environment, stdout=log, stderr=log
-        )
+        with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
+            self.process = SimpulProcess("up", env=self.environment, output=log, errors=log)
         until = time.monotonic() + START_TIMEOUT_SECONDS
         with httpx.Client() as client:  # one for all attempts: its certificates take longer to load than an attempt
             while not is_ready(client, self.url):
@@ -110,15 +108,7 @@ class ServerProcess:
 
     def simpul(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """Run a `simpul` command in the server's environment."""
-        command = [sys.executable, "-m", "simpul", *words]
-        return subprocess.run(command, env=self.environment, input=given, capture_output=True, text=True, check=False)
-
-    def add_staff(self) -> None:
-        for username, (name, roles) in STAFF.items():
-            options = [word for role in roles for word in ("--role", role)]
-            words = ["staff", "add", username, "--name", name, "--email", address_of(username), *options]
-            done = self.simpul(*words, "--password-stdin", given=PASSWORD)
-            assert done.returncode == 0, done.stderr
+        return run_simpul(*words, env=self.environment, given=given)
 
 
 def is_ready(client: httpx.Client, url: str) -> bool:

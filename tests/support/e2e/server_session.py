@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from shared.backends.platform import open_platform
 from shared.calendar import today
@@ -26,6 +27,7 @@ from shared.settings import Settings
 from simpul.client_types import Upload
 from tests.support import office_files
 from tests.support.e2e.server_process import PASSWORD, STAFF, ServerProcess, address_of
+from tests.support.password_hashing import use_cheap_hashing
 
 TODAY = today(system_clock())
 FORM: Mapping[str, str] = {
@@ -192,13 +194,15 @@ async def create_signed_in_staff(settings: Settings, staff: StaffNaming = DEFAUL
     platform = open_platform(settings)
     await platform.prepare()
     now = platform.clock()
-    for username, (name, roles) in {**STAFF, "bekas": ("Bekas Pegawai", ["technical"])}.items():
-        held = tuple(map(Role, roles))
-        account = await platform.identity.add_staff(
-            username, name + staff.titles, staff.email(username), held, PASSWORD
-        )
-        hashed = hashlib.sha256(session_token(username).encode()).hexdigest()
-        await platform.accounts.open_session(Session(hashed, username, now, now), account)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_cheap_hashing(monkeypatch)
+        for username, (name, roles) in {**STAFF, "bekas": ("Bekas Pegawai", ["technical"])}.items():
+            held = tuple(map(Role, roles))
+            account = await platform.identity.add_staff(
+                username, name + staff.titles, staff.email(username), held, PASSWORD
+            )
+            hashed = hashlib.sha256(session_token(username).encode()).hexdigest()
+            await platform.accounts.open_session(Session(hashed, username, now, now), account)
     await platform.identity.change_staff("bekas", active=False)
     await platform.close()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.paths import REPOSITORY
+from tests.support.simpul_process import run_simpul
 
 ROOT = REPOSITORY
 PASSWORD = "tujuh-ombak-biru-di-maba"
@@ -49,16 +50,8 @@ class CommandLine:
 
     def simpul(self, *arguments: str, given: str = "", **settings: str) -> CompletedCommand:
         """Run a command; settings are given like `port="8001"`."""
-        return subprocess.run(
-            command(*arguments),
-            cwd=self.folder,
-            env=self.environment(_environment_variables(settings)),
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_SECONDS,
-        )
+        env = self.environment(_environment_variables(settings))
+        return run_simpul(*arguments, env=env, cwd=self.folder, given=given, timeout=TIMEOUT_SECONDS)
 
     @contextlib.contextmanager
     def running(self, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
