@@ -14,8 +14,7 @@ from shared.identity.mongo import MongoAccountStore
 from shared.storage.mongo.client import MAX_PROBES, MongoDatabase
 from shared.storage.mongo.store import MongoStateStore
 from shared.storage.port import SaveOutcome, StoreUnavailable
-from tests.support.adapters.state_records import dead_letter, make_write, save_write
-from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+from tests.support.adapters.state_records import COLUMNS, NOW, dead_letter, make_write, save_write
 from tests.support.engines import mongo
 from tests.support.engines.engine_process import EngineProcess, EngineUnavailable, serving, skip
 

@@ -27,8 +27,7 @@ from shared.storage.mongo.word_index import term_filter
 from shared.storage.port import Column, RecordQuery, Scalar
 from shared.storage.subsets import subset_indexes, value_indexes
 from tests.support.adapters.offered_lists import LISTS
-from tests.support.adapters.state_records import make_write, save_write
-from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+from tests.support.adapters.state_records import COLUMNS, NOW, make_write, save_write
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines("mongo")]
 

@@ -17,8 +17,7 @@ from shared.storage.mongo import client
 from shared.storage.mongo.client import MongoDatabase
 from shared.storage.mongo.store import MongoStateStore
 from shared.storage.port import SaveOutcome, StoreUnavailable
-from tests.support.adapters.state_records import dead_letter, make_write, save_write, version_of
-from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+from tests.support.adapters.state_records import COLUMNS, NOW, dead_letter, make_write, save_write, version_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines("mongo")]
 

@@ -12,8 +12,7 @@ from pymongo import MongoClient
 from shared.storage.mongo.client import MongoDatabase
 from shared.storage.mongo.store import MongoStateStore
 from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery
-from tests.support.adapters.state_records import make_write, save_write
-from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+from tests.support.adapters.state_records import COLUMNS, NOW, make_write, save_write
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines("mongo")]
 

@@ -19,8 +19,7 @@ from shared.eventlog.sqlite.log import SqliteEventLog
 from shared.storage.port import SaveOutcome, StoreUnavailable
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.store import SqliteStateStore
-from tests.support.adapters.state_records import make_write, version_of
-from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+from tests.support.adapters.state_records import COLUMNS, NOW, make_write, version_of
 from tests.support.paths import REPOSITORY
 
 ROOT = REPOSITORY

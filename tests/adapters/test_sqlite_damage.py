@@ -13,8 +13,7 @@ from shared.storage.port import StoreUnavailable
 from shared.storage.sqlite.connection import find_damage
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.store import SqliteStateStore
-from tests.support.adapters.state_records import make_write
-from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+from tests.support.adapters.state_records import COLUMNS, NOW, make_write
 
 GARBAGE = b"\xa5\x5a\x13\x37" * 1024
 

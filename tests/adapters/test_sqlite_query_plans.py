@@ -25,8 +25,7 @@ from shared.storage.sqlite.store import SqliteStateStore
 from shared.storage.sqlite.word_index import WordIndex
 from shared.storage.subsets import MAX_SORTED
 from tests.support.adapters.offered_lists import LISTS
-from tests.support.adapters.state_records import make_write, save_write
-from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+from tests.support.adapters.state_records import COLUMNS, NOW, make_write, save_write
 
 TABLES = Tables("verification", COLUMNS)
 LISTER = KeysetPaginator("verification", COLUMNS)

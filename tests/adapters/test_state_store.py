@@ -7,8 +7,8 @@ import time
 from datetime import timedelta
 
 from shared.storage.port import OutboxEntry, RecordQuery, SaveOutcome, StateStore
-from tests.support.adapters.state_records import dead_letter, make_write, save_write, version_of
-from tests.support.adapters.stores_and_logs import NOW, OpenStore
+from tests.support.adapters.state_records import NOW, dead_letter, make_write, save_write, version_of
+from tests.support.adapters.stores_and_logs import OpenStore
 
 
 async def test_a_record_is_loaded_as_it_was_saved(store: StateStore):

@@ -29,8 +29,7 @@ from shared.eventlog.sqlite.log import SqliteEventLog
 from shared.storage.port import OutboxEntry, StateStore, Write
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.store import SqliteStateStore
-from tests.support.adapters.state_records import dead_letter, make_write, save_write
-from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+from tests.support.adapters.state_records import COLUMNS, NOW, dead_letter, make_write, save_write
 
 KEY = "53212c37-cada-5ebe-a0fc-5c3aed141d86"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.storage.port import (
+    Column,
     DeadLetter,
     OutboxEntry,
     ProcessedCommand,
@@ -18,7 +19,18 @@ from shared.storage.port import (
     StateStore,
     Write,
 )
-from tests.support.adapters.stores_and_logs import NOW
+
+NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+COLUMNS = (
+    Column("number", unique=True, follows="submitted_at"),
+    Column("status", ordered_by=("submitted_at",), filtered_with=("unit",)),
+    Column("submitted_at"),
+    Column("unit"),
+    Column("due"),
+    Column("percent", "integer"),
+    Column("open", "integer", ordered_by=("unit", "due", "percent")),
+    Column("search"),
+)
 
 
 def make_write(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.eventlog.kafka.connection import Topic
@@ -16,21 +15,11 @@ from shared.identity.mongo import MongoAccountStore
 from shared.identity.sqlite import SqliteAccountStore
 from shared.storage.mongo.client import MongoDatabase
 from shared.storage.mongo.store import MongoStateStore
-from shared.storage.port import Column, StateStore
+from shared.storage.port import StateStore
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.store import SqliteStateStore
+from tests.support.adapters.state_records import COLUMNS, NOW
 
-NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
-COLUMNS = (
-    Column("number", unique=True, follows="submitted_at"),
-    Column("status", ordered_by=("submitted_at",), filtered_with=("unit",)),
-    Column("submitted_at"),
-    Column("unit"),
-    Column("due"),
-    Column("percent", "integer"),
-    Column("open", "integer", ordered_by=("unit", "due", "percent")),
-    Column("search"),
-)
 GRACE_SECONDS = 0.3
 """Seconds that a cancelled handler may take to finish."""
 

@@ -13,7 +13,7 @@ from shared.eventlog.sqlite.log import SqliteEventLog
 from shared.storage.port import OutboxEntry, SaveOutcome, StateRecord, Write
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.store import SqliteStateStore
-from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+from tests.support.adapters.state_records import COLUMNS, NOW
 
 WRITERS = 10
 
