@@ -93,16 +93,10 @@ def rendered_at(page: Page, width: int, scheme: Scheme) -> None:
     page.emulate_media(color_scheme=scheme)
 
 
-def axe(page: Page) -> list[str]:
-    """Return the serious and critical violations at both widths, light and dark."""
-    page.evaluate(AXE)
-    found = []
-    for width in (DESK, PHONE):
-        for scheme, run in AXE_RUNS.items():
-            rendered_at(page, width, scheme)
-            found += [f"{width} {scheme} {told}" for told in map(_told, page.evaluate(run)) if told]
-    rendered_at(page, DESK, "light")
-    return found
+def axe(page: Page, width: int, scheme: Scheme) -> list[str]:
+    """Return the serious and critical violations of this rendering."""
+    rendered_at(page, width, scheme)
+    return [f"{width} {scheme} {told}" for told in map(_told, page.evaluate(AXE_RUNS[scheme])) if told]
 
 
 def _told(violation: dict[str, Any]) -> str:
@@ -112,23 +106,25 @@ def _told(violation: dict[str, Any]) -> str:
     return f"{violation['impact']} {violation['id']}: {nodes}"
 
 
-def reflow(page: Page) -> list[str]:
-    """Return what overflows at 320 pixels, which is 1280 at 400 % zoom, or on a phone with large text."""
-    rendered_at(page, NARROW, "light")
-    found = [f"{NARROW}: {told}" for told in page.evaluate(OVERFLOWING)]
-    rendered_at(page, PHONE, "light")
-    page.evaluate(ENLARGED, "200%")
-    found += [f"{PHONE}, large letters: {told}" for told in page.evaluate(OVERFLOWING)]
-    page.evaluate(ENLARGED, "")
-    rendered_at(page, DESK, "light")
-    return found
-
-
 def targets(page: Page) -> list[str]:
     rendered_at(page, PHONE, "light")
     found: list[str] = page.evaluate(SMALL, LEAST_TARGET)
-    rendered_at(page, DESK, "light")
     return [f"small target {told}" for told in found]
+
+
+def large_letters(page: Page) -> list[str]:
+    """Return what overflows on a phone with large text."""
+    rendered_at(page, PHONE, "light")
+    page.evaluate(ENLARGED, "200%")
+    found: list[str] = page.evaluate(OVERFLOWING)
+    page.evaluate(ENLARGED, "")
+    return [f"{PHONE}, large letters: {told}" for told in found]
+
+
+def reflow(page: Page) -> list[str]:
+    """Return what overflows at 320 pixels, which is 1280 at 400 % zoom."""
+    rendered_at(page, NARROW, "light")
+    return [f"{NARROW}: {told}" for told in page.evaluate(OVERFLOWING)]
 
 
 def keyboard(page: Page) -> list[str]:
@@ -137,7 +133,7 @@ def keyboard(page: Page) -> list[str]:
     came: list[int] = []
     found: list[str] = []
     for _ in range(PARTS * count):
-        page.keyboard.press("Tab")
+        page.keyboard.down("Tab")  # held, as its release moves nothing
         focused = page.evaluate(FOCUSED)
         if focused is None or focused["frame"] or focused["place"] in came[-1:]:
             continue  # a frame and a date have stops of their own, and after the last one begins the browser's
@@ -146,6 +142,7 @@ def keyboard(page: Page) -> list[str]:
         came.append(focused["place"])
         found += [f"focus is not marked: {focused['what']}"] if not focused["marked"] else []
         found += [f"focus is covered: {focused['what']}"] if focused["covered"] else []
+    page.keyboard.up("Tab")
     missing = sorted(set(range(count)) - set(came))
     found += [
         f"Tab does not reach: {page.evaluate('place => places[place].outerHTML.slice(0, 90)', place)}"
@@ -160,8 +157,13 @@ def headings(page: Page) -> list[str]:
 
 
 def page_problems(page: Page) -> list[str]:
-    """Return all problems of the page in its present state."""
-    return [*headings(page), *keyboard(page), *axe(page), *reflow(page), *targets(page)]
+    """Return all problems of the page in its present state; the checks of one rendering follow each other."""
+    found = [*headings(page), *keyboard(page)]
+    page.evaluate(AXE)
+    renderings: list[tuple[int, Scheme]] = [(DESK, "light"), (DESK, "dark"), (PHONE, "dark"), (PHONE, "light")]
+    for width, scheme in renderings:
+        found += axe(page, width, scheme)
+    return [*found, *targets(page), *large_letters(page), *reflow(page)]
 
 
 NO_PAGES = re.compile(r"/(dokumen|html|pages)(/|$)|/daftar\.\{kind\}$")
