@@ -98,10 +98,13 @@ async def people(server: ServerProcess) -> AsyncIterator[tuple[SimpulClient, dic
         yield anybody, {name: await anybody.sign_in(name, PASSWORD) for name in STAFF}
 
 
-async def kill_repeatedly(server: ServerProcess, seed: int) -> list[float]:
-    """The duration of each start in seconds."""
+async def kill_repeatedly(server: ServerProcess, crowd: SimulatedStaff, seed: int) -> list[float]:
+    """Kill it at random moments, every other time after two more requests; the duration of each start in seconds."""
     chance, starts = random.Random(seed), []
-    for _ in range(KILLS):
+    for number in range(KILLS):
+        wanted = len(crowd.requests) + 2 * (number % 2)
+        while len(crowd.requests) < wanted:  # noqa: ASYNC110 - what is waited for happens in another process
+            await asyncio.sleep(0.01)
         await asyncio.sleep(0.2 + 1.3 * chance.random())
         server.kill()
         began = time.monotonic()
@@ -119,7 +122,7 @@ async def test_nothing_acknowledged_is_missing_after_twenty_kills(tmp_path: Path
         async with people(server) as (anybody, staff), asyncio.timeout(1200):
             at_work = [crowd.apply(anybody) for _ in range(APPLICANTS)] + [crowd.work(staff)]
             working = asyncio.gather(*at_work)
-            starts = await kill_repeatedly(server, seed=20)
+            starts = await kill_repeatedly(server, crowd, seed=20)
             crowd.ended.set()
             await working
             await settled(staff["hasan"], crowd)
