@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.contracts.assignment import (
@@ -24,6 +24,7 @@ from shared.contracts.intake import (
     RequestWithdrawn,
 )
 from shared.contracts.verification import RequestReturned, RequestVerified
+from shared.fast_replace import replace
 
 
 class Status(StrEnum):
@@ -56,7 +57,7 @@ BEFORE_DELIVERY = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lifecycle:
     """The state of a request as registers; each is set by the facts of one service, so their order across services is free.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypeVar
 
@@ -36,9 +36,10 @@ from shared.contracts.verification import (
     RequestClaimed,
     RequestReturned,
 )
+from shared.fast_replace import replace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RequestState:
     """A request in intake, verification and assignment; `by_silence` says that it was confirmed automatically."""
 
@@ -77,7 +78,7 @@ class Recommendation:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StaffRequestState(RequestState):
     """A request as staff see it, with its form; `results` are the documents of the last handover.
 

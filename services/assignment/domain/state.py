@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from services.assignment.events import PUBLISHES, SUBSCRIBES_TO
@@ -22,6 +22,7 @@ from shared.contracts.intake import SurveyAnswered
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import StaffRequestState, apply_staff_request_event
 from shared.contracts.verification import RequestReturned, RequestVerified
+from shared.fast_replace import replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class SurveyAnswers:
     comment: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State(StaffRequestState):
     """`stopped_on` is the day from which a pause moves the target."""
 

@@ -12,7 +12,7 @@ from shared.runtime.decider import Refusal
 MAX_REQUIREMENTS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Form:
     """The current content of a request; one document is the letter. `warnings` are codes about the Nomor Pegawai."""
 

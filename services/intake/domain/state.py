@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from services.intake.domain.form import Form, form_of
@@ -20,6 +20,7 @@ from shared.contracts.intake import (
 )
 from shared.contracts.request_state import RequestState, apply_request_event
 from shared.contracts.verification import RequestReturned
+from shared.fast_replace import replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Delivery:
     confirm_by: date
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State(RequestState):
     """State of a request; `returned` comes from verification, `pause` and `delivery` from assignment."""
 

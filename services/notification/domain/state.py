@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from bisect import insort
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -33,6 +33,7 @@ from shared.contracts.notification import (
     SendingEnded,
     SendingStarted,
 )
+from shared.fast_replace import replace
 
 MessageStatus = Literal["queued", "sending", "sent", "failed", "unknown"]
 STATUSES: tuple[MessageStatus, ...] = ("queued", "sending", "sent", "failed", "unknown")
@@ -41,7 +42,7 @@ IMMEDIATELY = datetime(2000, 1, 1, tzinfo=UTC)
 """The due time of a queued message; that of its event would delay it if the clock of the publisher is ahead."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
     """An email of the ledger; its id starts with the request's, `traceparent` is that of its event.
 
@@ -69,7 +70,7 @@ class Message:
         return parse_parameters(info.data["kind"], values)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State:
     """`reminded` contains the ids of reminders that were sent or dropped; `new_contact` is requested and not yet in effect."""
 

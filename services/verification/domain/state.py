@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from services.verification.events import PUBLISHES, SUBSCRIBES_TO
@@ -12,6 +12,7 @@ from shared.contracts.history import add_to_history
 from shared.contracts.intake import RequestCorrected, RequestResubmitted, RequestSubmitted
 from shared.contracts.request_state import StaffRequestState, apply_staff_request_event
 from shared.contracts.verification import ClaimReleased, RequestClaimed, RequestReturned, RequestVerified
+from shared.fast_replace import replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class ReplacedDocument:
     until_round: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State(StaffRequestState):
     """State of a request; `received_at` is when the current round was received."""
 
