@@ -112,7 +112,7 @@ def submissions(plan: StorePlan, calendar: WorkingCalendar) -> Iterator[Submissi
     weights = [SEASON[day.month - 1] * day_weight(day, calendar) for day in days]
     counts = Counter(rng.choices(days, weights, k=plan.requests))
     times = sorted(chain.from_iterable(_day_times(plan, rng, day, count) for day, count in counts.items()))
-    index_at = {at: index for index, (at, _) in enumerate(times)}
+    index_at = {at: index for index, (at, course) in enumerate(times) if at == course}
     numbered = with_numbers(at for at, _ in times)
     for index, ((_, course), (at, number)) in enumerate(zip(times, numbered, strict=True)):
         yield Submission(index, at, number, index_at[course])

@@ -76,19 +76,24 @@ async def run_phases(applicants: Applicants, phases: Sequence[Phase]) -> list[fl
 
 
 def report(done: Sequence[Submitted], phases: Sequence[Phase], ends: Sequence[float]) -> dict[str, Any]:
-    """Times are in milliseconds; `recovery_seconds` is how long after the busiest phase a submission was still slow."""
+    """Times are milliseconds of what succeeded; for `recovery_seconds` after the busiest phase, submissions were slow or failed."""
     starts = [0.0, *ends[:-1]]
     by_phase = [
         [one for one in done if start <= one.at < end or (end == ends[-1] <= one.at)]
         for start, end in zip(starts, ends, strict=True)
     ]
     busiest = max(range(len(phases)), key=lambda index: phases[index][0])
-    normal = max(NORMAL_SECONDS, NORMAL_FACTOR * max(one.seconds for one in by_phase[0]))
-    slow = [one.at + one.seconds - ends[busiest] for one in done if one.seconds > normal]
+    slowest = max((one.seconds for one in by_phase[0] if not one.failure), default=0.0)
+    normal = max(NORMAL_SECONDS, NORMAL_FACTOR * slowest)
+    slow = [one.at + one.seconds - ends[busiest] for one in done if one.failure or one.seconds > normal]
     failures = [one.failure for one in done if one.failure]
     return {
         "phases": [
-            {"per_second": rate, "submissions": len(every), **quantiles([one.seconds for one in every])}
+            {
+                "per_second": rate,
+                "submissions": len(every),
+                **quantiles([one.seconds for one in every if not one.failure]),
+            }
             for (rate, _), every in zip(phases, by_phase, strict=True)
         ],
         "submissions": len(done),
@@ -111,14 +116,14 @@ async def open_pages(
     of_applicants = int(count * PUBLIC_SHARE)
     readers: list[asyncio.Task[None]] = []
     opened = [asyncio.Event() for _ in range(count)]
-    for index in range(count):
-        if index % MAX_STREAMS_PER_OWNER == 0 or index == of_applicants:
-            path, token = await (
-                _followed_request(applicants) if index < of_applicants else _watched_list(index, ports, accounts)
-            )
-        address = f"127.0.1.{1 + index // MAX_STREAMS_PER_ADDRESS}"
-        readers.append(asyncio.create_task(_read_stream(ports, path, token, address, opened[index])))
     try:
+        for index in range(count):
+            if index % MAX_STREAMS_PER_OWNER == 0 or index == of_applicants:
+                path, token = await (
+                    _followed_request(applicants) if index < of_applicants else _watched_list(index, ports, accounts)
+                )
+            address = f"127.0.1.{1 + index // MAX_STREAMS_PER_ADDRESS}"
+            readers.append(asyncio.create_task(_read_stream(ports, path, token, address, opened[index])))
         async with asyncio.timeout(OPEN_TIMEOUT_SECONDS):
             for reader, event in zip(readers, opened, strict=True):
                 await _wait_until_open(reader, event)
@@ -143,6 +148,8 @@ async def _wait_until_open(reader: asyncio.Task[None], opened: asyncio.Event) ->
 
 async def _followed_request(applicants: Applicants) -> tuple[str, str]:
     made = await applicants.submit()
+    if not made:
+        raise UnexpectedResponse(f"a submission failed: {applicants.done[-1].failure}")
     return f"/api/intake/live?number={made['number']}", made["tracking_token"]
 
 

@@ -178,15 +178,20 @@ class SubstituteRegister:
 
     async def substitutes_with_role(self, role: Role) -> list[tuple[Account, Capacity]]:
         """The active accounts that have this role as substitutes today, by username."""
-        found = await self._substitutes(await self._active())
-        return [(account, capacity) for account, capacity in found if role in capacity.roles]
+        return await self._substitutes(await self._active(), role)
 
-    async def _substitutes(self, substitutions: Iterable[Substitution]) -> list[tuple[Account, Capacity]]:
+    async def _substitutes(
+        self, substitutions: Iterable[Substitution], role: Role | None = None
+    ) -> list[tuple[Account, Capacity]]:
+        """Return each account with the first of its capacities, or the first that has this role."""
         found: dict[str, tuple[Account, Capacity]] = {}
         for substitution in substitutions:
             account = await self._accounts.account(substitution.substitute)
-            if account is not None and account.active:
-                found.setdefault(account.username, (account, await self._capacity(substitution)))
+            if account is None or not account.active or account.username in found:
+                continue
+            capacity = await self._capacity(substitution)
+            if role is None or role in capacity.roles:
+                found[account.username] = account, capacity
         return [found[username] for username in sorted(found)]
 
     async def _capacity(self, substitution: Substitution) -> Capacity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -18,8 +19,10 @@ State = TypeVar("State")
 
 PAGE_SIZE = 200
 POLL_INTERVAL_SECONDS = 0.5
-SETTLING_SECONDS = 5.0
-"""Time after a change in which other processes may still save columns by earlier rules."""
+REPEAT_AFTER_SECONDS = (5.0, 60.0)
+"""After a change, other processes may save columns by earlier rules: for a second, or until a read of the rules times out."""
+DUE_COLUMN = "due"
+"""The column that follows from rules of the office: a stored value may be that of earlier ones."""
 
 
 class DueRenewal(Generic[State]):
@@ -32,14 +35,14 @@ class DueRenewal(Generic[State]):
         self._rules = rules
 
     async def run(self) -> None:
-        """Renew after each change and once more when it is known everywhere, forever."""
-        loop, renewed, repeat_at = asyncio.get_running_loop(), None, 0.0
+        """Renew after each change and again when it is known everywhere, forever."""
+        loop, renewed, repeats = asyncio.get_running_loop(), None, deque[float]()
         while True:
             if (rules := self._rules()) is not renewed:
                 await self.renew()
-                renewed, repeat_at = rules, loop.time() + SETTLING_SECONDS
-            elif repeat_at and loop.time() >= repeat_at:
-                repeat_at = 0.0
+                renewed, repeats = rules, deque(loop.time() + seconds for seconds in REPEAT_AFTER_SECONDS)
+            elif repeats and loop.time() >= repeats[0]:
+                repeats.popleft()
                 await self.renew()
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
@@ -51,11 +54,11 @@ class DueRenewal(Generic[State]):
         renewed = 0
         after: tuple[Scalar, str] | None = None
         while True:
-            page = await self._store.find(RecordQuery("due", where={"open": 1}, after=after, limit=PAGE_SIZE))
+            page = await self._store.find(RecordQuery(DUE_COLUMN, where={"open": 1}, after=after, limit=PAGE_SIZE))
             writes = [
                 self._runner.close(self._runner.open(record.id, record))
                 for record, (due, _) in zip(page.records, page.keys, strict=True)
-                if self._runner.decider.columns(self._runner.state(record))["due"] != due
+                if self._runner.decider.columns(self._runner.state(record))[DUE_COLUMN] != due
             ]
             outcomes = await self._store.save(writes) if writes else []
             renewed += outcomes.count(SaveOutcome.SAVED)

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from shared.eventlog.port import EventLog
 from shared.runtime.decider import Decider
 from shared.runtime.decider_runner import WorkingCopy, rebase
+from shared.runtime.due_renewal import DUE_COLUMN
 from shared.runtime.rebuild import WRITE_BATCH_SIZE, Rebuild, outdated_versions
 from shared.storage.port import (
     COLUMNS_VERSION,
@@ -199,7 +200,7 @@ class StoreMigration(Generic[State]):
         for column in self._decider.indexed_columns:
             counts = Counter(row.get(column.name) for row in rows)
             if not column.unique and len(counts) <= MAX_COUNTED_VALUES:
-                await self._compare_list(column, counts, comparable)
+                await self._compare_list(column, counts, comparable and column.name != DUE_COLUMN)
         after, count = "", 0
         while ids := await self._target.all_ids(after):
             count, after = count + len(ids), ids[-1]

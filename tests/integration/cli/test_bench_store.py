@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import random
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
+from bench import store
 from bench.store import StorePlan, fill, make_batch, submissions
 from services.notification.domain.state import STATUSES
 from services.verification.projections import requests_query
@@ -57,6 +62,16 @@ def test_the_same_plan_makes_the_same_requests_with_numbers_and_applicants_of_th
     assert len({row["email"] for row in columns}) == 240
     ids = [json.loads(event)["id"] for _, events in made.records.events for event in events]
     assert len(ids) == len(set(ids)) > 240 * 4
+
+
+def test_a_copy_may_come_in_at_the_time_of_another_request(monkeypatch: pytest.MonkeyPatch):
+    def in_one_of_two_microseconds(day: date, rng: random.Random) -> datetime:
+        return datetime(day.year, day.month, day.day, 2, 0, 0, rng.randrange(2), tzinfo=UTC)
+
+    monkeypatch.setattr(store, "office_time", in_one_of_two_microseconds)
+    monkeypatch.setattr(store, "COPY_WINDOW", timedelta(microseconds=1))
+    planned = list(submissions(replace(DENSE, requests=2_000), official_calendar()))
+    assert all(planned[one.course].course == one.course for one in planned)
 
 
 def test_the_columns_of_a_copy_are_those_that_the_service_derives_from_its_record():

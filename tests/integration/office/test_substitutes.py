@@ -180,6 +180,16 @@ async def test_the_substitute_of_a_role_is_named_with_the_role(harness: StaffHar
     assert shown["timeline"][-1]["by"] == "Samsul Seandainya (Plt. Penanggung Jawab Struktural)"
 
 
+async def test_the_substitute_of_a_person_and_a_role_is_found_by_both(harness: StaffHarness):
+    await add(harness, username="hasan", substitute="jafar", **{"from": "2026-11-22", "until": "2026-11-25"})
+    await add(harness, role="officer", substitute="jafar", **{"from": "2026-11-23", "until": "2026-11-25"})
+    for role, name in ((Role.STRUCTURAL, "Plh. Hasan"), (Role.OFFICER, "Plh.")):
+        [(account, capacity)] = await harness.platform.substitutes.substitutes_with_role(role)
+        assert account.username == "jafar"
+        assert role in capacity.roles
+        assert name in capacity.name_of("Jafar")
+
+
 async def test_the_substitute_of_a_lead_does_the_work_of_the_lead(harness: StaffHarness):
     await advance_to(harness, "assigned")
     assert (await harness.get("jafar", f"{API}/{REQUEST}")).status_code == 404

@@ -65,3 +65,16 @@ def test_a_jump_of_load_is_over_when_submissions_are_as_fast_as_before():
     assert round(measured["recovery_seconds"], 2) == 1.2
     assert (measured["submissions"], measured["failures"], measured["first_failures"]) == (5, 1, ["503"])
     assert report([calm], [(1, 2)], [2.0])["recovery_seconds"] == 0.0
+
+
+def test_a_failure_is_neither_fast_nor_a_recovery():
+    calm, refused = Submitted(1.0, 0.06), [Submitted(at, 0.001, "503") for at in (2.5, 5.0)]
+    measured = report(
+        [calm, *refused, Submitted(3.0, 0.08), Submitted(8.0, 0.06)], [(1, 2), (35, 2), (1, 5)], [2, 4, 9]
+    )
+    assert measured["phases"][1]["p50"] == 80.0
+    assert round(measured["recovery_seconds"], 2) == 1.0
+
+
+def test_a_phase_may_have_no_submission():
+    assert report([Submitted(2.5, 0.05)], [(1, 2), (35, 2)], [2.0, 4.0])["recovery_seconds"] == 0.0
