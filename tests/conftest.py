@@ -13,11 +13,11 @@ from tests.support.engines import availability
 DESELECTED = pytest.StashKey[dict[str, tuple[int, str]]]()
 
 SLOWEST_FIRST = (
+    "tests/e2e/browser/test_staff_pages_accessible.py",
+    "tests/e2e/browser/test_public_pages_accessible.py",
     "tests/faults/",
     "tests/e2e/distributed/test_migration_to_engines.py",
     "tests/e2e/distributed/test_secured_engines.py",
-    "tests/e2e/browser/test_public_pages_accessible.py",
-    "tests/e2e/browser/test_staff_pages_accessible.py",
     "tests/integration/cli/test_interrupts.py",
     "tests/e2e/",
     "tests/integration/cli/",
