@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.support.browser.browser_sessions import SiteUnderTest
+from tests.support.browser.browser_sessions import BrowserSession, BrowserSessions, SiteUnderTest
 from tests.support.browser.fixtures import NONE, browser, sessions
 from tests.support.e2e.server_session import running_server
 
@@ -32,3 +33,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
     with running_server(tmp_path_factory.mktemp("house")) as opened:
         yield SiteUnderTest(opened)
+
+
+@pytest.fixture(scope="module")
+def lasting_session(site: SiteUnderTest, browser: Browser) -> Iterator[BrowserSession]:
+    """One for the tests of a module, each of which restarts it."""
+    sessions = BrowserSessions(site, browser)
+    yield sessions()
+    sessions.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.architecture.test_routes_by_role import PAGES, PUBLIC
-from tests.support.browser.browser_sessions import BrowserSessions, SiteUnderTest
+from tests.support.browser.browser_sessions import BrowserSession, SiteUnderTest
 from tests.support.browser.page_review import PageReview
 from tests.support.browser.page_states import PAGE_STATES, PageState
 from tests.support.browser.sample_requests import SampleRequests, create_sample_requests
@@ -22,8 +22,8 @@ def samples(site: SiteUnderTest) -> SampleRequests:
 
 
 @pytest.mark.parametrize("scene", REVIEW.scenes, ids=lambda scene: scene.name)
-def test_a_page_is_sound(samples: SampleRequests, sessions: BrowserSessions, scene: PageState):
-    wrong = REVIEW.problems(samples, sessions, scene)
+def test_a_page_is_sound(samples: SampleRequests, lasting_session: BrowserSession, scene: PageState):
+    wrong = REVIEW.problems(samples, lasting_session, scene)
     assert not wrong, "\n".join(wrong)
 
 

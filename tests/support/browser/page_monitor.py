@@ -34,6 +34,12 @@ class PageMonitor:
         context.on("response", self._response)
         return self
 
+    def reset(self) -> None:
+        self.complaints.clear()
+        self.expected.clear()
+        self.pages.clear()
+        self.document = None
+
     def expect(self, *patterns: str) -> None:
         """Ignore violations that match one of these patterns from now on."""
         self.expected += map(re.compile, patterns)

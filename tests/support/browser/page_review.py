@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from tests.support.browser.browser_sessions import BrowserSessions
+from tests.support.browser.browser_sessions import BrowserSession
 from tests.support.browser.html_checker import find_checker
 from tests.support.browser.page_checks import page_problems, unvisited_pages
 from tests.support.browser.page_states import PageState
@@ -22,12 +22,12 @@ class PageReview:
         self._addresses: dict[str, str] = {}
         self._html: dict[str, str] = {}
 
-    def problems(self, samples: SampleRequests, sessions: BrowserSessions, scene: PageState) -> list[str]:
+    def problems(self, samples: SampleRequests, session: BrowserSession, scene: PageState) -> list[str]:
         """Open a scene and return what is wrong with it."""
-        session = sessions(scene.who)
+        session.restart(scene.who)
         scene.way(session, samples)
         self._addresses[scene.name], self._html[scene.name] = session.page.url, session.html()
-        return page_problems(session.page)
+        return [*page_problems(session.page), *session.monitor.complaints]
 
     def unvisited(self) -> list[str]:
         """Return the routes that no scene visits; skips the test unless all scenes were looked at."""
