@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.support.browser.browser_sessions import BrowserSession, BrowserSessions, SiteUnderTest
+from tests.support.browser.browser_sessions import BrowserSession, SiteUnderTest
 from tests.support.browser.page_states import PAGE_STATES, PageState, refused
 from tests.support.browser.sample_requests import SampleRequests, create_sample_requests
 
@@ -49,13 +49,14 @@ def agree(session: BrowserSession) -> None:
     assert [line for line in above if not ABOVE.fullmatch(line)] == []
     assert [line for line in beside if not BESIDE.fullmatch(line)] == []
     assert len(above) == len(beside)
+    assert session.monitor.complaints == []
 
 
 @pytest.mark.parametrize("scene", EMPTY, ids=lambda scene: scene.name)
-def test_a_form_without_anything_in_it(samples: SampleRequests, sessions: BrowserSessions, scene: PageState):
-    session = sessions(scene.who)
-    scene.way(session, samples)
-    agree(session)
+def test_a_form_without_anything_in_it(samples: SampleRequests, lasting_session: BrowserSession, scene: PageState):
+    lasting_session.restart(scene.who)
+    scene.way(lasting_session, samples)
+    agree(lasting_session)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +64,11 @@ def test_a_form_without_anything_in_it(samples: SampleRequests, sessions: Browse
     [("", "/masuk", "Masuk"), ("admin", "/akun/baru", "Tambah akun"), ("admin", "/akun-saya", "Simpan")],
 )
 def test_a_form_of_an_account_without_anything_in_it(
-    samples: SampleRequests, sessions: BrowserSessions, who: str, path: str, button: str
+    samples: SampleRequests, lasting_session: BrowserSession, who: str, path: str, button: str
 ):
-    session = sessions(who)
-    session.open(path)
-    for box in session.page.get_by_role("main").get_by_role("textbox").all():
+    lasting_session.restart(who)
+    lasting_session.open(path)
+    for box in lasting_session.page.get_by_role("main").get_by_role("textbox").all():
         box.fill("")
-    refused(session, button)
-    agree(session)
+    refused(lasting_session, button)
+    agree(lasting_session)
