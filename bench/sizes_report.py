@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.sizes import Size
 
 CHARTS = Path("docs/pictures/benchmarks")
-MAX_RATIO, MAX_LIST_MILLISECONDS, MAX_FAILED_SHARE, MAX_RECOVERY_SECONDS = 3.0, 50.0, 0.01, 5.0
+MAX_RATIO, MAX_FAILED_SHARE, MAX_RECOVERY_SECONDS = 3.0, 0.01, 5.0
 """The targets: 95th percentiles at most so many times those of the smallest folder, or this long, and what a jump may cost."""
 
 INTRODUCTION = """Written by `make bench-sizes`. Each folder comes from `make bench-store`: the requests of two years, of which one

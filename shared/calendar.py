@@ -58,6 +58,13 @@ class WorkingCalendar:
             return -self.working_days_between(end, start)
         return sum(map(self._is_working, range(start.toordinal() + 1, end.toordinal() + 1)))
 
+    def earliest_day_within(self, count: int, day: date) -> date:
+        """Return the earliest day that is at most so many working days before this one."""
+        earliest = day
+        while self.working_days_between(earliest - _DAY, day) <= count:
+            earliest -= _DAY
+        return earliest
+
     def _is_working(self, ordinal: int) -> bool:
         """Whether the day with this ordinal is a working day; cached, because figures ask for the same days very often."""
         if (known := self._working_by_ordinal.get(ordinal)) is None:

@@ -22,7 +22,7 @@ from services.assignment.domain.commands import (
 )
 from services.assignment.handover_service import FILE_RULES, digest_parts
 from services.assignment.overdue_board import MAX_LIST_REQUESTS
-from services.assignment.presenters import present_board, present_request, present_summary
+from services.assignment.presenters import present_board, present_request
 from services.assignment.projections import requests_query
 from services.assignment.schemas import (
     AssignmentBody,
@@ -44,20 +44,18 @@ from shared.contracts.request_state import find_document
 from shared.runtime.decider import Refusal
 from shared.web.api.bulk import BulkResponse
 from shared.web.api.commands import CommandResponse, command_result
-from shared.web.api.exports import EXPORT_RESPONSES, ExportKind, export_requests
+from shared.web.api.exports import EXPORT_RESPONSES, ExportKind
 from shared.web.api.idempotency import request_digest
 from shared.web.api.lists import CountedPageResponse, PageResponse, page_response
-from shared.web.api.live import OpenedId, OpenedRequest, live
+from shared.web.api.live import OpenedId
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES, multipart_request_body
-from shared.web.api.problems import Problem
 from shared.web.api.serializers import RequestSummaryResponse
 from shared.web.api.staff_notes import NoteBody, NotesResponse, present_notes
 from shared.web.api.validation import EmptyBody
 from shared.web.auth.access import GuardedRoute
-from shared.web.documents.previews import TEXTS, PageViewQuery, TextMatchesResponse, TextSearchQuery
+from shared.web.documents.previews import PageViewQuery, TextMatchesResponse, TextSearchQuery
 from shared.web.forms.uploads import read_form
 from shared.web.http.downloads import download
-from shared.web.views.labels import STATUS_LABELS
 
 router = APIRouter(prefix="/api/assignment", tags=["assignment"], route_class=GuardedRoute)
 
@@ -67,10 +65,8 @@ async def list_requests(query: Annotated[WorkQuery, Query()], reader: Reader, as
     """List requests, by default in the order of submission; technical staff see their own."""
     if not may_list(query.lead, reader):
         return {"items": [], "next": None, "previous": None} | ({"total": 0} if query.total else {})
-    day, rules = assignment.today(), assignment.rules
-    requests = requests_query(**readable_filters(query, reader, day))
-    page = await assignment.executor.find(requests)
-    listed = page_response(page, lambda loaded: present_summary(loaded, day, rules), query.sort)
+    requests = requests_query(**readable_filters(query, reader, assignment.today()))
+    listed = page_response(await assignment.executor.find(requests), assignment.item_presenter(), query.sort)
     return {**listed, "total": await assignment.executor.count(requests)} if query.total else listed
 
 
@@ -79,11 +75,8 @@ async def export_list(
     kind: ExportKind, query: Annotated[WorkQuery, Query()], reader: Reader, assignment: Assignment
 ) -> Response:
     """Download the whole list as CSV or XLSX; technical staff get their own requests."""
-    day, rules = assignment.today(), assignment.rules
-    requests = requests_query(**readable_filters(query, reader, day)) if may_list(query.lead, reader) else None
-    return await export_requests(
-        kind, reader.username, assignment.executor, requests, lambda loaded: present_summary(loaded, day, rules)
-    )
+    filters = readable_filters(query, reader, assignment.today())
+    return await assignment.export(kind, reader, requests_query(**filters) if may_list(query.lead, reader) else None)
 
 
 @router.get("/requests/{request_id}", response_model=AssignmentRequestResponse)
@@ -130,9 +123,7 @@ async def show_page(
     assignment: Assignment,
 ) -> Response:
     """Show a page of a document as an image; `Link` names the next page. HEAD renders nothing."""
-    document = find_document((await assignment.get_readable_request(request_id, reader)).state, document_id)
-    if document is None:
-        raise Problem(404, TEXTS.missing)
+    document = await assignment.get_document(request_id, document_id, reader)
     return await assignment.previews.respond(request, document, page, view, reader.username)
 
 
@@ -141,9 +132,7 @@ async def find_text(
     request_id: str, document_id: str, query: TextSearchQuery, reader: Reader, assignment: Assignment
 ) -> dict[str, Any]:
     """Return the pages of a document on which these words stand; a scan has no text."""
-    document = find_document((await assignment.get_readable_request(request_id, reader)).state, document_id)
-    if document is None:
-        raise Problem(404, TEXTS.missing)
+    document = await assignment.get_document(request_id, document_id, reader)
     return await assignment.previews.respond_matches(document, query, reader.username)
 
 
@@ -166,7 +155,7 @@ async def assign(
     request_id: str, body: AssignmentBody, head: Head, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Assign the lead of a verified request."""
-    await assignment.require_request(request_id)
+    await assignment.get_cached_request(request_id)
     lead = await assignment.get_lead_candidate(body.lead)
     command = AssignLead(head.staff, lead, body.complexity, body.target_date, body.note)
     return await assignment.execute_with_target(context, request_id, command, body)
@@ -177,7 +166,7 @@ async def reassign(
     request_id: str, body: ReassignmentBody, head: Head, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
     """Replace the lead of a request before the handover."""
-    await assignment.require_request(request_id)
+    await assignment.get_cached_request(request_id)
     lead = await assignment.get_lead_candidate(body.lead)
     command = ReassignLead(head.staff, lead, body.reason, body.target_date)
     return await assignment.execute_with_target(context, request_id, command, body)
@@ -276,18 +265,4 @@ async def follow(reader: Reader, request: Request, assignment: Assignment, opene
 
     Also who else has the request `open` open.
     """
-
-    async def may_continue() -> bool:
-        return await assignment.platform.identity.is_session_active(reader)
-
-    async def visible_fields(request_id: str, version: int) -> dict[str, Any] | None:
-        loaded = await assignment.executor.read_change(request_id, version)
-        if loaded is None or not is_visible_to(loaded.state, reader):
-            return None
-        status = loaded.state.status
-        return {"number": loaded.state.number, "status": status, "label": STATUS_LABELS[status]}
-
-    opened = None
-    if opened_id and await visible_fields(opened_id, 0):
-        opened = OpenedRequest(assignment.platform.presence, opened_id, reader.staff)
-    return await live(request, assignment.store, visible_fields, may_continue, reader=reader, opened=opened)
+    return await assignment.follow(request, reader, opened_id, lambda state: is_visible_to(state, reader))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from services.assignment.domain.state import State
@@ -96,15 +96,13 @@ class OverdueBoard:
         after: PageKey = None,
     ) -> Board:
         """Return the board with up to `limit` requests of each stage; the filters do not apply to the table of people."""
-        day = today(self._clock())
-        before = self.long_overdue_before(day) if long_overdue else day
+        day, before = today(self._clock()), self._due_before(LONG_OVERDUE_DAYS if long_overdue else None)
         loaded_stages = [await self._stage(stage, before, responsible, limit, after) for stage in stages]
         return Board(day, self._rules(), loaded_stages, await self._people(day))
 
     async def count(self, *stages: Stage, long_overdue: bool = False) -> int:
         """Count the overdue requests in these stages, in all stages if none is named."""
-        day = today(self._clock())
-        before = self.long_overdue_before(day) if long_overdue else day
+        before = self._due_before(LONG_OVERDUE_DAYS if long_overdue else None)
         return await self._executor.count(overdue_query(before, stages=stages or None))
 
     async def requests_of(self, responsible: str, limit: int) -> Sequence[Loaded[State]]:
@@ -128,19 +126,13 @@ class OverdueBoard:
 
     async def overdue_by(self, days: int, stages: Sequence[Stage], limit: int) -> Sequence[Loaded[State]]:
         """Return the requests that are overdue by at least so many working days, the longest overdue first."""
-        before = self._due_before(today(self._clock()), days - 1)
-        return (await self._executor.find(overdue_query(before, stages=stages, limit=limit))).items
+        query = overdue_query(self._due_before(days - 1), stages=stages, limit=limit)
+        return (await self._executor.find(query)).items
 
-    def long_overdue_before(self, day: date) -> date:
-        """Return the day before which a stage was due if it is long overdue today."""
-        return self._due_before(day, LONG_OVERDUE_DAYS)
-
-    def _due_before(self, day: date, days: int) -> date:
-        """Return the day before which a stage was due if it is overdue by more than so many working days."""
-        due, calendar = day, self._rules().calendar
-        while calendar.working_days_between(due, day) <= days:
-            due -= timedelta(days=1)
-        return due + timedelta(days=1)
+    def _due_before(self, days: int | None) -> date:
+        """Return the day before which a stage was due if it is overdue, or by more than so many working days."""
+        day = today(self._clock())
+        return day if days is None else self._rules().calendar.earliest_day_within(days, day)
 
     async def _stage(self, stage: Stage, before: date, responsible: str, limit: int, after: PageKey) -> OverdueStage:
         query = overdue_query(before, stages=(stage,), responsible=responsible, after=after, limit=limit)

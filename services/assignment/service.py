@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from pydantic import BaseModel
 
 from services.assignment.access import acting_for_lead, is_lead
-from services.assignment.domain.commands import AssignLead, ChangeTarget, Command, ReassignLead
+from services.assignment.domain.commands import AssignLead, ChangeTarget, ReassignLead
 from services.assignment.domain.state import State
 from services.assignment.errors import LEAD_NOT_AVAILABLE, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
 from services.assignment.overdue_board import OverdueBoard
-from services.assignment.presenters import target_warnings
+from services.assignment.presenters import present_summary, target_warnings
 from services.assignment.projections import open_work_query, overdue_work_query
 from services.assignment.schemas import BulkAssignment, BulkReassignment
 from shared.backends.platform import Platform
-from shared.calendar import today
-from shared.contracts.facts import Staff
+from shared.contracts.facts import DocumentRef, Staff
+from shared.contracts.request_state import find_document
 from shared.contracts.stages import MovedDue, StageRules, moved_due
 from shared.identity.accounts import Account, Role
 from shared.identity.principal import Principal
@@ -26,47 +25,25 @@ from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.storage.port import RecordQuery
 from shared.web.api import commands
-from shared.web.api.bulk import BulkResult, run_bulk
+from shared.web.api.bulk import BulkResult
 from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem, validation_problem
+from shared.web.api.staff_requests import StaffRequestService
 from shared.web.api.validation import FieldError
-from shared.web.documents.previews import open_previews
+from shared.web.documents.previews import TEXTS
 
 MAX_REQUESTS_READ = 200
 """Requests read at once where all open ones are compared."""
 
 
-class AssignmentService:
+class AssignmentService(StaffRequestService[State]):
     """Requests as heads and leads see them."""
 
     def __init__(self, runtime: ServiceRuntime[State], platform: Platform) -> None:
+        super().__init__(
+            runtime, platform, not_found=REQUEST_NOT_FOUND, refusals=REFUSAL_MESSAGES, present_item=present_summary
+        )
         self.overdue = OverdueBoard(runtime.executor, platform.accounts, platform.clock, platform.rules)
-        self.executor = runtime.executor
-        self.store = runtime.store
-        self.platform = platform
-        self.previews = open_previews(platform.documents)
-
-    @property
-    def rules(self) -> StageRules:
-        """The rules of the stages that hold now."""
-        return self.platform.rules()
-
-    def today(self) -> date:
-        """Return the current date in Halmahera Timur."""
-        return today(self.platform.clock())
-
-    async def get_request(self, request_id: str) -> Loaded[State]:
-        """Return a submitted request. Raises Problem 404."""
-        loaded = await self.executor.read(request_id)
-        if loaded is None or not loaded.state.number:
-            raise Problem(404, REQUEST_NOT_FOUND)
-        return loaded
-
-    async def require_request(self, request_id: str) -> None:
-        """Raise Problem 404 if there is no submitted request; one that is cached was submitted and still is."""
-        cached = await self.executor.read_cached(request_id)
-        if cached is None or not cached.state.number:
-            await self.get_request(request_id)
 
     async def get_own_request(self, request_id: str, lead: Principal) -> Loaded[State]:
         """Return a request that this person leads, also for somebody else. Raises Problem 404."""
@@ -85,22 +62,19 @@ class AssignmentService:
             return await self.get_request(request_id)
         return await self.get_own_request(request_id, reader)
 
+    async def get_document(self, request_id: str, document_id: str, reader: Principal) -> DocumentRef:
+        """Return a document of a request that this person may read. Raises Problem 404."""
+        document = find_document((await self.get_readable_request(request_id, reader)).state, document_id)
+        if document is None:
+            raise Problem(404, TEXTS.missing)
+        return document
+
     async def get_lead_candidate(self, username: str) -> Staff:
         """Return an active member of the technical staff. Raises Problem 422."""
         account = await self.platform.accounts.account(username.lower())
         if account is None or not account.active or Role.TECHNICAL not in account.roles:
             raise validation_problem([FieldError("lead", LEAD_NOT_AVAILABLE)])
         return Staff(username=account.username, name=account.name)
-
-    async def execute(
-        self, context: CommandContext, request_id: str, command: Command, *content: BaseModel | str
-    ) -> dict[str, Any]:
-        """Execute a command of a member of staff; `content` is what the request body said. Raises Problem."""
-        await self.require_request(request_id)
-        actor = command.by.username if command.by else ""
-        return await commands.execute_command(
-            context, self.executor, request_id, command, actor, REFUSAL_MESSAGES, *content
-        )
 
     async def execute_with_target(
         self,
@@ -124,9 +98,7 @@ class AssignmentService:
             command = AssignLead(by, lead, body.complexity, body.target_date, body.note)
         else:
             command = ReassignLead(by, lead, body.reason, body.target_date)
-        return await run_bulk(
-            body.ids, lambda request_id: self.execute(context, request_id, command, body), self.executor
-        )
+        return await self.execute_each(context, body, command)
 
     async def refusal_problem(self, request_id: str, refusal: Refusal) -> Problem:
         """Return the response to a refusal, with the current version of the request."""

@@ -45,7 +45,6 @@ from shared.web.forms.uploads import read_form
 from shared.web.http.client_address import client_address, client_network
 from shared.web.http.downloads import download
 from shared.web.http.upload_budget import charge_stored_documents
-from shared.web.views.labels import STATUS_LABELS
 from shared.work_units import WORK_UNITS
 
 router = APIRouter(prefix="/api", tags=["intake"], route_class=GuardedRoute)
@@ -141,10 +140,7 @@ async def follow(request: Request, loaded: TrackedRequest, intake: Intake) -> Re
 
     async def allowed(request_id: str, _version: int) -> dict[str, Any] | None:
         current = await intake.executor.read(request_id) if request_id == loaded.id else None
-        if current is None:
-            return None
-        status = current.state.status
-        return {"number": current.state.number, "status": status.value, "label": STATUS_LABELS[status]}
+        return serializers.change_notice(current.state.number, current.state.status) if current else None
 
     return await live(request, intake.store, allowed, reader=loaded.id)
 

@@ -13,11 +13,10 @@ from services.notification.schemas import MessageQuery, MessageResponse
 from shared.web.api.commands import CommandResponse
 from shared.web.api.exports import EXPORT_RESPONSES, PAGE_SIZE, ExportKind, export
 from shared.web.api.lists import PageResponse
-from shared.web.api.live import live
+from shared.web.api.live import live_for_staff
 from shared.web.api.openapi import STREAM_RESPONSES
+from shared.web.api.serializers import change_notice
 from shared.web.auth.access import GuardedRoute
-from shared.web.dependencies import platform_of
-from shared.web.views.labels import STATUS_LABELS
 
 EXPORTED = ("number", "kind", "recipient", "status", "reason", "tries", "planned_at", "settled_at", "retry_at")
 """The columns of the exported list, by the names of the API."""
@@ -66,14 +65,8 @@ async def resend(message_id: str, admin: Admin, notification: Notification, cont
 async def follow(admin: Admin, notification: Notification, request: Request) -> Response:
     """Stream server-sent events: which request's emails changed, to what version."""
 
-    async def may_continue() -> bool:
-        return await platform_of(request).identity.is_session_active(admin)
-
     async def change(request_id: str, _version: int) -> dict[str, Any] | None:
         loaded = await notification.get_request(request_id)
-        if loaded is None:
-            return None
-        status = loaded.state.course.status
-        return {"number": loaded.state.number, "status": status, "label": STATUS_LABELS[status]}
+        return change_notice(loaded.state.number, loaded.state.course.status) if loaded else None
 
-    return await live(request, notification.store, change, may_continue, reader=admin)
+    return await live_for_staff(request, notification.store, change, admin)

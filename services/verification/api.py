@@ -15,7 +15,7 @@ from services.verification.domain.commands import (
     VerifyRequest,
     WithdrawRecommendation,
 )
-from services.verification.presenters import change_notice, present_request, present_summary
+from services.verification.presenters import present_request
 from services.verification.projections import requests_query
 from services.verification.schemas import (
     BulkClaim,
@@ -32,9 +32,9 @@ from services.verification.schemas import (
 from shared.office.presence import viewer_names
 from shared.web.api.bulk import BulkResponse
 from shared.web.api.commands import CommandResponse
-from shared.web.api.exports import EXPORT_RESPONSES, ExportKind, export_requests
+from shared.web.api.exports import EXPORT_RESPONSES, ExportKind
 from shared.web.api.lists import CountedPageResponse, page_response
-from shared.web.api.live import OpenedId, OpenedRequest, live
+from shared.web.api.live import OpenedId
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES
 from shared.web.api.staff_notes import NoteBody, NotesResponse, present_notes
 from shared.web.auth.access import GuardedRoute
@@ -51,14 +51,11 @@ async def list_requests(
     query: Annotated[QueueQuery, Query()], officer: Officer, verification: Verification
 ) -> dict[str, Any]:
     """List the queue, by default longest waiting in the current round first."""
-    day, rules = verification.today(), verification.rules
-    requests = requests_query(**query.filters(day))
-    page = await verification.executor.find(requests)
+    requests = requests_query(**query.filters(verification.today()))
+    page, present = await verification.executor.find(requests), verification.item_presenter()
     viewers = await verification.platform.presence.by_request(officer.username)
     listed = page_response(
-        page,
-        lambda loaded: {**present_summary(loaded, day, rules), "open_by": viewer_names(viewers, loaded.id)},
-        query.sort,
+        page, lambda loaded: {**present(loaded), "open_by": viewer_names(viewers, loaded.id)}, query.sort
     )
     return {**listed, "total": await verification.executor.count(requests)} if query.total else listed
 
@@ -68,11 +65,7 @@ async def export_list(
     kind: ExportKind, query: Annotated[QueueQuery, Query()], officer: Officer, verification: Verification
 ) -> Response:
     """Download the whole list as CSV or XLSX."""
-    day, rules = verification.today(), verification.rules
-    requests = requests_query(**query.filters(day))
-    return await export_requests(
-        kind, officer.username, verification.executor, requests, lambda loaded: present_summary(loaded, day, rules)
-    )
+    return await verification.export(kind, officer, requests_query(**query.filters(verification.today())))
 
 
 @router.get("/requests/{request_id}", response_model=VerificationRequestResponse)
@@ -205,15 +198,4 @@ async def add_note(
 @router.get("/live", response_class=Response, responses=STREAM_RESPONSES)
 async def follow(officer: Officer, request: Request, verification: Verification, opened_id: OpenedId = "") -> Response:
     """Stream server-sent events: which request changed, to what version, and who else has the request `open` open."""
-
-    async def may_continue() -> bool:
-        return await verification.platform.identity.is_session_active(officer)
-
-    async def visible_fields(request_id: str, version: int) -> dict[str, Any] | None:
-        loaded = await verification.executor.read_change(request_id, version)
-        return change_notice(loaded.state) if loaded and loaded.state.number else None
-
-    opened = None
-    if opened_id and await visible_fields(opened_id, 0):
-        opened = OpenedRequest(verification.platform.presence, opened_id, officer.staff)
-    return await live(request, verification.store, visible_fields, may_continue, reader=officer, opened=opened)
+    return await verification.follow(request, officer, opened_id, lambda state: bool(state.number))

@@ -11,7 +11,6 @@ from shared.backends.platform import Platform
 from shared.runtime.due_renewal import DueRenewal
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
 from shared.web.dependencies import BoundRouter
-from shared.web.documents.previews import open_previews
 
 
 def build(platform: Platform) -> ServiceApp:
@@ -21,8 +20,7 @@ def build(platform: Platform) -> ServiceApp:
     runtime = ServiceRuntime(verification_decider, store, platform.log, platform.clock)
     renewal = DueRenewal(verification_decider, store, platform.rules)
     runtime.add_background("due days", renewal.run, after_migration=True)
-    previews = open_previews(platform.documents)
-    service = VerificationService(runtime, platform, previews)
+    service = VerificationService(runtime, platform)
     return ServiceApp(
         runtime,
         (BoundRouter(api.router, queue.router, bulk.router, request.router, team.router, services=(service,)),),

@@ -15,12 +15,6 @@ from shared.contracts.stages import Stage, StageRules, stage_clock
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
 from shared.web.documents.viewer import DocumentList
-from shared.web.views.labels import STATUS_LABELS
-
-
-def change_notice(state: State) -> dict[str, Any]:
-    """Return what a live stream reports of a changed request."""
-    return {"number": state.number, "status": state.status.value, "label": STATUS_LABELS[state.status]}
 
 
 def present_summary(loaded: Loaded[State], day: date, rules: StageRules) -> dict[str, Any]:

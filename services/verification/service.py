@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any
 
 from pydantic import BaseModel
 
-from services.verification.domain.commands import ClaimCommand, ClaimRequest, Command
+from services.verification.domain.commands import ClaimCommand, ClaimRequest
 from services.verification.domain.decisions import checklist_of
 from services.verification.domain.state import State
 from services.verification.errors import DOCUMENT_NOT_FOUND, NO_OFFICER, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
-from services.verification.presenters import find_any_document
+from services.verification.presenters import find_any_document, present_summary
 from services.verification.projections import list_cursor, requests_query
 from services.verification.schemas import BulkClaim
 from shared.backends.platform import Platform
-from shared.calendar import today
 from shared.contracts.checklist import CheckItem, Checklists
 from shared.contracts.facts import DocumentRef, Staff
 from shared.contracts.lifecycle import Status
-from shared.contracts.stages import StageRules
 from shared.identity.accounts import Role
 from shared.runtime.conflict import conflict_refusal
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.storage.port import RecordQuery
 from shared.web.api import commands, serializers
-from shared.web.api.bulk import BulkResult, run_bulk
+from shared.web.api.bulk import BulkResult
 from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem, validation_problem
+from shared.web.api.staff_requests import StaffRequestService
 from shared.web.api.validation import FieldError
-from shared.web.documents.previews import DocumentPreviews
 from shared.web.views.request_list import is_counted
 
 
@@ -45,48 +42,22 @@ class ListPosition:
     next: str
 
 
-class VerificationService:
+class VerificationService(StaffRequestService[State]):
     """Requests as officers see them."""
 
-    def __init__(self, runtime: ServiceRuntime[State], platform: Platform, previews: DocumentPreviews) -> None:
-        self.executor = runtime.executor
-        self.store = runtime.store
-        self.platform = platform
-        self.previews = previews
-
-    @property
-    def rules(self) -> StageRules:
-        """The rules of the stages that hold now."""
-        return self.platform.rules()
+    def __init__(self, runtime: ServiceRuntime[State], platform: Platform) -> None:
+        super().__init__(
+            runtime, platform, not_found=REQUEST_NOT_FOUND, refusals=REFUSAL_MESSAGES, present_item=present_summary
+        )
 
     @property
     def checklists(self) -> Checklists:
         """The checklists with all their versions."""
         return self.platform.checklists()
 
-    def today(self) -> date:
-        """Return the current date in Halmahera Timur."""
-        return today(self.platform.clock())
-
-    async def get_request(self, request_id: str) -> Loaded[State]:
-        """Return a submitted request. Raises Problem 404."""
-        loaded = await self.executor.read(request_id)
-        if loaded is None or not loaded.state.number:
-            raise Problem(404, REQUEST_NOT_FOUND)
-        return loaded
-
-    async def require_request(self, request_id: str) -> None:
-        """Raise Problem 404 if there is no submitted request; one that is cached was submitted and still is."""
-        cached = await self.executor.read_cached(request_id)
-        if cached is None or not cached.state.number:
-            await self.get_request(request_id)
-
     async def get_checklist(self, request_id: str) -> tuple[CheckItem, ...]:
         """Return the items by which a request is checked. Raises Problem 404."""
-        loaded = await self.executor.read_cached(request_id)
-        if loaded is None or not loaded.state.number:
-            loaded = await self.get_request(request_id)
-        return checklist_of(loaded.state, self.checklists)
+        return checklist_of((await self.get_cached_request(request_id)).state, self.checklists)
 
     async def get_document(self, request_id: str, document_id: str) -> DocumentRef:
         """Return a document of a request. Raises Problem 404."""
@@ -143,22 +114,10 @@ class VerificationService:
             from_here[1].id if len(from_here) > 1 else "",
         )
 
-    async def execute(
-        self, context: CommandContext, request_id: str, command: Command, *content: BaseModel | str
-    ) -> dict[str, Any]:
-        """Execute an officer's command; `content` is what the request body said. Raises Problem."""
-        await self.require_request(request_id)
-        officer = command.by.username
-        return await commands.execute_command(
-            context, self.executor, request_id, command, officer, REFUSAL_MESSAGES, *content
-        )
-
     async def execute_bulk(self, context: CommandContext, body: BulkClaim, by: Staff) -> list[BulkResult]:
         """Claim several requests, and return each outcome. Raises Problem 422 for the officer."""
         command = await self.claim_command(by, body.officer)
-        return await run_bulk(
-            body.ids, lambda request_id: self.execute(context, request_id, command, body), self.executor
-        )
+        return await self.execute_each(context, body, command)
 
     def conflict_problem(self, loaded: Loaded[State]) -> Problem:
         """Return the 409 that a decision on this state would get."""

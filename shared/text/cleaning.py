@@ -70,6 +70,11 @@ def clean_paragraphs(text: str) -> str:
     return cleaned.strip()
 
 
+def parse_number(text: str) -> int | None:
+    """Return a whole number of at most nine digits, None for any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 def clean_number(text: str, labels: Collection[str] = NUMBER_LABELS) -> str:
     """Clean a number: plain hyphens and spaces, without a label, quotes or the apostrophe of a spreadsheet around it."""
     plain = _strip_quotes(remove_invisible(text).translate(_NUMBER_TRANSLATION))

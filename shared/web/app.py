@@ -48,7 +48,6 @@ def create_app(
     routers: Sequence[APIRouter],
     lifespan: Lifespan | None,
     stores: Sequence[StateStore],
-    title: str = TITLE,
     openapi_tags: Sequence[Mapping[str, str]] = (),
 ) -> FastAPI:
     """Create the application: the routers, and routes for health, metrics, documentation and static files."""
@@ -57,10 +56,10 @@ def create_app(
     per_address = settings.upload_budget_per_address if settings.public_rate else None
     budget = UploadBudget(per_address, settings.upload_budget, workers=platform.workers)
     app = DocumentedFastAPI(
-        title=title,
+        title=TITLE,
         version=version,
         description=DESCRIPTION,
-        contact={"name": title, "url": settings.origin},
+        contact={"name": TITLE, "url": settings.origin},
         servers=[{"url": "/", "description": "This server"}],
         openapi_tags=[dict(tag) for tag in openapi_tags],
         lifespan=lifespan,

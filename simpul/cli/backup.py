@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.backends.folder_lock import FolderInUse, lock_exclusively
 from shared.documents.port import DocumentMissing
 from shared.settings import Settings
 from shared.storage.port import StateStore
@@ -20,7 +19,7 @@ from shared.storage.sqlite.connection import create_private_file, find_damage
 from shared.storage.sqlite.database import SqliteDatabase
 from simpul.cli import backup_folder
 from simpul.cli.console import console, progress_bars
-from simpul.cli.context import current_settings, ensure_data_folder, prepared_services, run
+from simpul.cli.context import current_settings, ensure_data_folder, exclusive_access, prepared_services, run
 from simpul.cli.errors import Failed
 
 if TYPE_CHECKING:
@@ -135,13 +134,8 @@ def restore(folder: BackupFolder) -> None:
         _distributed_backup().restore(folder, settings)
         console.print("Restored to Kafka, MongoDB and MinIO. Check it with: simpul events verify", soft_wrap=True)
         return
-    try:
-        with lock_exclusively(ensure_data_folder(settings.data)):
-            _restore_data_folder(folder, settings)
-    except FolderInUse as error:
-        raise Failed(
-            f"Simpul is running on {settings.data}, the services or another command. Stop it first."
-        ) from error
+    with exclusive_access(ensure_data_folder(settings.data)):
+        _restore_data_folder(folder, settings)
     console.print(f"Restored to {settings.data}. Check it with: simpul events verify", soft_wrap=True)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared import interrupts
-from shared.backends.folder_lock import FolderInUse, lock_shared
+from shared.backends.folder_lock import FolderInUse, lock_exclusively, lock_shared
 from shared.configuration_warnings import configuration_warnings
 from shared.settings import Settings, load_settings
 from simpul.cli.console import error_console
@@ -59,6 +59,16 @@ def data_folder_lock(settings: Settings, *service_names: str) -> Iterator[list[i
         if error.name:
             raise Failed(f"Another process serves {error.name} on {settings.data} already.") from error
         raise Failed(f"{settings.data} is being restored; try again when that is done.") from error
+
+
+@contextlib.contextmanager
+def exclusive_access(folder: Path) -> Iterator[None]:
+    """Lock a data folder exclusively. Raises Failed if another process uses it."""
+    try:
+        with lock_exclusively(folder):
+            yield
+    except FolderInUse as error:
+        raise Failed(f"Simpul is running on {folder}, the services or another command. Stop it first.") from error
 
 
 @contextlib.asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,14 +14,13 @@ import typer
 from pydantic import SecretStr
 from rich.progress import Progress
 
-from shared.backends.folder_lock import FolderInUse, lock_exclusively
 from shared.eventlog.log_copy import TargetDiverged
 from shared.interrupts import Interrupted
 from shared.secrets import read_secret
 from shared.settings import Settings, load_settings
 from simpul.cli.arguments import AsJson
 from simpul.cli.console import console, counting_progress_bars, error_console, make_table, print_json
-from simpul.cli.context import run
+from simpul.cli.context import exclusive_access, run
 from simpul.cli.errors import Failed
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def move(
     The services must not run. An interrupted copy continues when the command is repeated. The folder is not changed.
     """
     settings = embedded_settings()
-    with exclusive_access(settings):
+    with exclusive_access(settings.data):
         report = run_transfer(settings)
     print_json({**report.to_dict(), "secret": str(settings.secret_path.resolve())}) if as_json else show(report)
     if report.trouble:
@@ -110,18 +109,6 @@ def _check_same_secret(settings: Settings) -> None:
     for name, secret in others.items():
         if secret and secret != own.read_text().strip():
             raise Failed(f"{name} is another secret than {own}, so its tracking links would not work.")
-
-
-@contextlib.contextmanager
-def exclusive_access(settings: Settings) -> Iterator[None]:
-    """Lock the folder exclusively. Raises Failed if another process uses it."""
-    try:
-        with lock_exclusively(settings.data):
-            yield
-    except FolderInUse as error:
-        raise Failed(
-            f"Simpul is running on {settings.data}, the services or another command. Stop it first."
-        ) from error
 
 
 async def _transfer_with_progress(settings: Settings) -> TransferReport:

@@ -7,6 +7,7 @@ from datetime import date
 
 from services.assignment.handover_record.pdf_fonts import width_of
 from services.assignment.handover_record.pdf_layout import LEFT, LINE_HEIGHT, MIDDLE, RIGHT, PdfLayout, wrap_lines
+from services.assignment.handover_record.pdf_table import Column, table
 from shared.web.views.employee_number import number_kind
 from shared.web.views.formats import DAYS, MONTHS, format_date
 
@@ -26,8 +27,12 @@ SMALL_NUMBERS = (
 )
 
 WIDTH = RIGHT - LEFT
-COLUMNS = (LEFT, LEFT + 10, LEFT + 86, LEFT + 108, RIGHT)
-HEADINGS = ("No.", "Nama Dokumen", "Ukuran", "SHA-256")
+COLUMNS = (
+    Column("No.", 10),
+    Column("Nama Dokumen", 76),
+    Column("Ukuran", 22),
+    Column("SHA-256", WIDTH - 108, size=7.8, family="Courier"),
+)
 SIGNATURES_HEIGHT = 72.0
 MAX_NAME_LINES = 3
 """Lines of a name under a signature; the complete name is at the top of the record."""
@@ -172,38 +177,12 @@ def _documents(layout: PdfLayout, record: HandoverRecord) -> None:
         f"{record.request_number} (surat nomor {record.letter_number} tanggal {format_date(record.letter_date)}), "
         f"berupa {len(record.documents)} ({in_words(len(record.documents))}) dokumen berikut:"
     )
-    layout.y -= 1.5
-    _row(layout, [[heading] for heading in HEADINGS], bold=True)
-    for number, document in enumerate(record.documents, start=1):
-        name = wrap_lines(document.name, COLUMNS[2] - COLUMNS[1] - 3, size=10)
-        digest = [document.sha256[:32], document.sha256[32:]]
-        _row(layout, [[f"{number}."], name, [readable_size(document.size)], digest])
-    layout.y += 7
-
-
-def _row(layout: PdfLayout, cells: list[list[str]], *, bold: bool = False) -> None:
-    height = 4.1 * max(len(lines) for lines in cells) + 1.9
-    if not layout.ensure_space(height) and not bold:
-        layout.y -= LINE_HEIGHT
-        _row(layout, [[heading] for heading in HEADINGS], bold=True)
-    top = layout.y
-    for column, lines in enumerate(cells):
-        _cell(layout, column, lines, bold)
-        layout.y = top
-    layout.y = top + height
-    for y in (top, layout.y):
-        layout.rule(LEFT, y, RIGHT, y)
-    for x in COLUMNS:
-        layout.rule(x, top, x, layout.y)
-
-
-def _cell(layout: PdfLayout, column: int, lines: list[str], bold: bool) -> None:
-    for line in lines:
-        layout.y += 4.1
-        mono = column == 3 and not bold
-        layout.text(
-            COLUMNS[column] + 1.5, line, bold=bold, size=7.8 if mono else 10, family="Courier" if mono else "Times"
-        )
+    layout.y += 1.5
+    rows = [
+        (f"{number}.", document.name, readable_size(document.size), f"{document.sha256[:32]} {document.sha256[32:]}")
+        for number, document in enumerate(record.documents, start=1)
+    ]
+    table(layout, COLUMNS, rows)
 
 
 def readable_size(size: int) -> str:

@@ -21,10 +21,11 @@ from services.assignment.oversight.chart_shapes import (
     Tick,
 )
 from services.assignment.oversight.dashboard import LEAD_TARGET, Dashboard
+from services.assignment.oversight.periods import month_of
 from services.assignment.oversight.presenters import ELEMENT_NAMES
 from services.assignment.oversight.satisfaction import ELEMENTS, SurveySums
 from shared.contracts.stages import Stage
-from shared.web.views.formats import MONTHS, format_decimal
+from shared.web.views.formats import format_decimal
 
 TEXTS = WORDS.dashboard
 GOOD_BANDS = ("A", "B")
@@ -241,8 +242,7 @@ def _difference(value: int) -> str:
 
 
 def _month_name(month: str) -> str:
-    day = date.fromisoformat(f"{month}-01")
-    return f"{MONTHS[day.month - 1]} {day.year}"
+    return month_of(date.fromisoformat(f"{month}-01")).label
 
 
 def _short_month(month: str) -> str:

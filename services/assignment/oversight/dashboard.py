@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from services.assignment.domain.state import State
@@ -25,7 +25,6 @@ AGE_LIMITS = (2, 5, 10)
 """Ages of open requests are counted up to these numbers of working days in the stage, and above."""
 LEAD_TARGET = 6
 """How many open requests a lead should have at most."""
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ async def count_open_requests(
         where["scope"] = scope.value
     if unit:
         where["unit"] = unit
-    bounds = [_earliest_within(calendar, day, limit).isoformat() for limit in AGE_LIMITS]
+    bounds = [calendar.earliest_day_within(limit, day).isoformat() for limit in AGE_LIMITS]
     ages, overdue = {}, {}
     for stage in Stage:
         query = {**where, "stage": stage.value}
@@ -141,11 +140,3 @@ async def _oldest_due(
     query = RecordQuery("due", where={**where, "stage": stages}, below={"due": day.isoformat()}, limit=1)
     page = await executor.store.find(query)
     return date.fromisoformat(str(page.keys[0][0])) if page.keys else None
-
-
-def _earliest_within(calendar: WorkingCalendar, day: date, limit: int) -> date:
-    """Return the earliest day that is at most so many working days before this one."""
-    earliest = day
-    while calendar.working_days_between(earliest - _DAY, day) <= limit:
-        earliest -= _DAY
-    return earliest

@@ -7,10 +7,11 @@ from datetime import date
 
 from services.assignment.errors import WORDS
 from services.assignment.handover_record.pdf_layout import LEFT, LINE_HEIGHT, RIGHT
+from services.assignment.handover_record.pdf_table import Column, table
 from services.assignment.oversight import charts, stage_chart
 from services.assignment.oversight.chart_shapes import Chart
 from services.assignment.oversight.dashboard import Dashboard
-from services.assignment.oversight.pdf_table import Column, start_report, table
+from services.assignment.oversight.pdf_report import start_report
 from services.assignment.oversight.presenters import scope_name
 
 WIDTH = RIGHT - LEFT

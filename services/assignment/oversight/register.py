@@ -10,13 +10,15 @@ from pydantic import BaseModel
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.handover_record.pdf_layout import LINE_HEIGHT
+from services.assignment.handover_record.pdf_table import Column, table
 from services.assignment.handover_record.record import UNSIGNED, Office
-from services.assignment.oversight.pdf_table import Column, start_report, table
+from services.assignment.oversight.pdf_report import start_report
+from services.assignment.oversight.periods import month_of
 from services.assignment.oversight.stage_visits import ENDING_EVENTS
 from shared.calendar import today
 from shared.contracts.facts import Scope
 from shared.contracts.lifecycle import Status
-from shared.web.views.formats import MONTHS, format_date, format_numeric_date
+from shared.web.views.formats import format_date, format_numeric_date
 from shared.web.views.labels import SCOPE_LABELS, STATUS_LABELS
 
 PDF_COLUMN_WIDTHS = (10.0, 31.0, 22.0, 47.0, 24.0, 37.0, 36.0, 22.0, 23.0)
@@ -76,7 +78,7 @@ def register_cells(line: int, entry: RegisterEntry) -> list[str]:
 
 def register_pdf(entries: Sequence[RegisterEntry], month: date, day: date) -> bytes:
     """Render the register; `day` is that on which it is made. Takes a while: run it in a thread."""
-    period = WORDS.register.month.format(month=f"{MONTHS[month.month - 1]} {month.year}")
+    period = WORDS.register.month.format(month=month_of(month).label)
     layout = start_report(WORDS.register.pdf_title, [period], day, landscape=True)
     if entries:
         columns = [Column(name, width) for name, width in zip(WORDS.register.head, PDF_COLUMN_WIDTHS, strict=True)]

@@ -9,7 +9,8 @@ from xlsxwriter import Workbook
 
 from services.assignment.errors import WORDS
 from services.assignment.handover_record.pdf_layout import LEFT, LINE_HEIGHT
-from services.assignment.oversight.pdf_table import Column, start_report, table
+from services.assignment.handover_record.pdf_table import Column, table
+from services.assignment.oversight.pdf_report import start_report
 from services.assignment.oversight.presenters import BAND_LABELS, ELEMENT_NAMES, scope_name
 from services.assignment.oversight.satisfaction import ELEMENTS, SurveySums
 from services.assignment.oversight.service import SurveyReport

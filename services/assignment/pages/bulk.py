@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.responses import Response
 
-from services.assignment.dependencies import Assignment, Context, Head, require_head
+from services.assignment.dependencies import require_head
 from services.assignment.domain.decisions import suggested_target
 from services.assignment.errors import WORDS
 from services.assignment.pages import QUEUE_PATH
@@ -21,10 +21,6 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 class BulkPage(HeadPage):
     """Appoints or replaces one lead for many requests; without ticked rows it leads back to the list."""
-
-    def __init__(self, request: Request, head: Head, assignment: Assignment, context: Context) -> None:
-        super().__init__(request, head, assignment)
-        self.context = context
 
     async def show(self, posted: PostedForm) -> Response:
         query = self.request.query_params

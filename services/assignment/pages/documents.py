@@ -10,10 +10,11 @@ from starlette.responses import Response
 from services.assignment.pages import QUEUE_PATH, WORK_PATH
 from services.assignment.pages.staff_page import HeadRequestPage, LeadRequestPage, RequestPage
 from shared.contracts.request_state import find_document
-from shared.web.documents.page import documents_page
-from shared.web.documents.viewer import DocumentList, DocumentPaths
+from shared.web.documents.viewer import DocumentList, DocumentPaths, build_viewer, requested_state
+from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
 from shared.web.views.page_routes import PageRoute
+from shared.web.views.rendering import shared_templates
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -49,15 +50,9 @@ async def _view(page: RequestPage) -> Response:
     state = (await page.load()).state
     paths = DocumentPaths(f"/api/assignment/requests/{page.request_id}/documents", f"{page.request_url}/dokumen")
     documents = DocumentList(state.all_documents, state.course.round)
-    return await documents_page(
-        page.request,
-        page.assignment.previews,
-        documents,
-        paths,
-        state.number,
-        page.request_url,
-        page.principal.username,
-    )
+    shown = requested_state(page.request, PostedForm())
+    viewer = await build_viewer(page.assignment.previews, documents, paths, shown, page.principal.username)
+    return shared_templates(page.request, "documents.html", viewer=viewer, number=state.number, back=page.request_url)
 
 
 async def _download(document_id: str, page: RequestPage) -> Response:

@@ -15,7 +15,6 @@ from services.assignment.domain.state import State
 from services.assignment.handover_service import DOCUMENT_KINDS, FILE_RULES, digest_parts_of_stored
 from services.assignment.pages import WORK_PATH
 from services.assignment.pages.lead import HANDOVER, WorkPage
-from services.assignment.pages.staff_page import url
 from services.assignment.schemas import HandoverFields
 from services.assignment.service import AssignmentService
 from shared.runtime.decider import Refusal
@@ -27,6 +26,7 @@ from shared.web.auth.access import PreBodyDependency
 from shared.web.dependencies import provide
 from shared.web.forms.held_files import FileField, FormFiles, HeldFiles, receive_upload
 from shared.web.forms.posted_form import PostedForm
+from shared.web.views.navigation import page_url
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 FILE_FIELDS = {name: FileField(DOCUMENT_KINDS[name], rule) for name, rule in FILE_RULES.items()}
@@ -67,7 +67,7 @@ class HandoverPage(WorkPage):
         handovers: Handovers,
         files: HandoverFiles,
     ) -> None:
-        super().__init__(request, lead, assignment, request_id, context)
+        super().__init__(request, lead, assignment, context, request_id)
         self._handovers = handovers
         self._files = files
 
@@ -89,7 +89,7 @@ class HandoverPage(WorkPage):
         except Refusal as refusal:
             raise await self.assignment.refusal_problem(loaded.id, refusal) from refusal
         await self._files.release(self.request, files, repeated=result.repeated)
-        return see_other(url(self.request_url, done=self.step.name))
+        return see_other(page_url(self.request_url, done=self.step.name))
 
     def _validate(self, posted: PostedForm, files: FormFiles) -> HandoverFields:
         """Validate fields and files together. Raises Problem 422."""

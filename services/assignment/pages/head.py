@@ -23,7 +23,6 @@ from services.assignment.pages.staff_page import (
     TabLink,
     done_message,
     list_links,
-    url,
 )
 from services.assignment.presenters import RUNNING_STATUSES
 from services.assignment.projections import requests_query
@@ -39,6 +38,7 @@ from shared.web.forms.posted_form import PostedForm
 from shared.web.office.phrases import PhraseUse, phrases_for
 from shared.web.office.views import ListName
 from shared.web.views.labels import STATUS_LABELS
+from shared.web.views.navigation import page_url
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 from shared.web.views.request_list import EXPORT_NAME
 
@@ -84,10 +84,10 @@ class QueuePage(HeadPage):
             tabs=[await self._tab(name, query) for name in TABS],
             leads=[] if tab in TABS_WITHOUT_LEAD else await self._lead_choices(query.lead),
             statuses=[(status.value, STATUS_LABELS[status]) for status in TAB_STATUSES.get(tab, ())],
-            search_all_url=url(QUEUE_PATH, tab="archive", search=query.search)
+            search_all_url=page_url(QUEUE_PATH, tab="archive", search=query.search)
             if tab != "archive" and query.search
             else "",
-            unfiltered_url=url(QUEUE_PATH, tab=tab) if is_filtered else "",
+            unfiltered_url=page_url(QUEUE_PATH, tab=tab) if is_filtered else "",
             message=done_message(query.done, query.number),
             views=views,
             **await self.list_context(query, self.list_query(query), links),
@@ -105,7 +105,7 @@ class QueuePage(HeadPage):
         # The archive only grows, so that counting it would take longer every year.
         if name != "archive":
             count = await self.assignment.executor.count(tab_query(name, self.assignment.today()))
-        return WORDS.tabs[name], url(QUEUE_PATH, tab=name, search=query.search), name == query.open_tab, count
+        return WORDS.tabs[name], page_url(QUEUE_PATH, tab=name, search=query.search), name == query.open_tab, count
 
     async def _lead_choices(self, selected: str) -> list[tuple[str, str]]:
         accounts = self.assignment.platform.accounts
@@ -192,7 +192,7 @@ class AssignPage(HeadRequestPage):
         lead = await self.assignment.get_lead_candidate(body.lead)
         command = AssignLead(self.principal.staff, lead, body.complexity, body.target_date, body.note)
         await self.assignment.execute(self.context, loaded.id, command, body)
-        return see_other(url(QUEUE_PATH, done="assigned", number=loaded.state.number))
+        return see_other(page_url(QUEUE_PATH, done="assigned", number=loaded.state.number))
 
 
 class ReassignPage(HeadRequestPage):
@@ -218,7 +218,7 @@ class ReassignPage(HeadRequestPage):
         target = body.target_date if body.target_date != loaded.state.target_date else None
         command = ReassignLead(self.principal.staff, lead, body.reason, target)
         await self.assignment.execute(self.context, loaded.id, command, body)
-        return see_other(url(QUEUE_PATH, tab="running", done="reassigned", number=loaded.state.number))
+        return see_other(page_url(QUEUE_PATH, tab="running", done="reassigned", number=loaded.state.number))
 
 
 class RejectPage(HeadRequestPage):
@@ -235,7 +235,7 @@ class RejectPage(HeadRequestPage):
         body = posted.validate(RejectionBody)
         command = RejectRequest(self.principal.staff, body.reason)
         await self.assignment.execute(self.context, loaded.id, command, body)
-        return see_other(url(QUEUE_PATH, done="rejected", number=loaded.state.number))
+        return see_other(page_url(QUEUE_PATH, done="rejected", number=loaded.state.number))
 
 
 add_form_page(router, f"{QUEUE_PATH}/{{request_id}}", AssignPage, require_head)

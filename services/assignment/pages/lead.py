@@ -25,7 +25,6 @@ from services.assignment.pages.staff_page import (
     TabLink,
     done_message,
     list_links,
-    url,
 )
 from services.assignment.projections import open_work_query, requests_query, work_list_query
 from services.assignment.schemas import PauseBody, ProgressBody, ResumeBody
@@ -40,6 +39,7 @@ from shared.web.api.validation import EmptyBody
 from shared.web.forms.posted_form import PostedForm
 from shared.web.office.phrases import PhraseUse, phrases_for
 from shared.web.office.views import ListName
+from shared.web.views.navigation import page_url
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 from shared.web.views.request_list import EXPORT_NAME
 
@@ -94,8 +94,8 @@ class OwnWorkPage(LeadPage):
             "own_work.html",
             cursor=cursor,
             tabs=await self._tabs(query, show_all),
-            search_all_url=url(WORK_PATH, tab="all", search=query.search) if query.search and not show_all else "",
-            unfiltered_url=url(WORK_PATH, tab=tab) if query.active_filters else "",
+            search_all_url=page_url(WORK_PATH, tab="all", search=query.search) if query.search and not show_all else "",
+            unfiltered_url=page_url(WORK_PATH, tab=tab) if query.active_filters else "",
             lead=query.lead,
             views=views,
             **await self.list_context(query, self.list_query(query), links),
@@ -113,11 +113,11 @@ class OwnWorkPage(LeadPage):
         tabs: list[TabLink] = []
         for lead in self.principal.usernames_for(Role.TECHNICAL):
             label = WORDS.tabs.mine_open if lead == own else names[lead]
-            address = url(WORK_PATH, search=query.search, lead="" if lead == own else lead)
+            address = page_url(WORK_PATH, search=query.search, lead="" if lead == own else lead)
             address = address if "?" in address else f"{address}?{OPEN_TAB}"
             count = await self.assignment.executor.count(open_work_query(lead))
             tabs.append((label, address, lead == chosen and not show_all, count))
-        all_address = url(WORK_PATH, tab="all", search=query.search, lead="" if chosen == own else chosen)
+        all_address = page_url(WORK_PATH, tab="all", search=query.search, lead="" if chosen == own else chosen)
         return [*tabs, (WORDS.tabs.mine_all, all_address, show_all, None)]
 
 
@@ -170,7 +170,7 @@ class CommandPage(WorkPage):
         loaded = await self.load()
         command, body = self.command(posted, acting_for_lead(loaded.state, self.principal).staff)
         await self.assignment.execute(self.context, loaded.id, command, body)
-        return see_other(url(self.request_url, done=self.step.name))
+        return see_other(page_url(self.request_url, done=self.step.name))
 
 
 class StartPage(CommandPage):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -24,7 +25,7 @@ from services.assignment.overdue_board import (
     ResponsibleParty,
 )
 from services.assignment.pages import QUEUE_PATH
-from services.assignment.pages.staff_page import StaffPage, url
+from services.assignment.pages.staff_page import StaffPage
 from services.assignment.presenters import present_responsible
 from shared.contracts.lifecycle import Status
 from shared.contracts.stages import APPLICANT, Stage, StageRules, stage_clock
@@ -35,7 +36,7 @@ from shared.web.api.problems import Problem
 from shared.web.api.validation import EmptyBody
 from shared.web.forms.posted_form import PostedForm
 from shared.web.forms.text_fields import STRIP_INVISIBLE
-from shared.web.views.navigation import OVERDUE
+from shared.web.views.navigation import OVERDUE, page_url
 from shared.web.views.page_routes import PageRoute, add_form_action, see_other
 
 VERIFICATION_PATH = "/verifikasi"
@@ -70,11 +71,11 @@ class BoardQuery(ListQuery):
         return OFFICE_STAGES if self.show == "ours" else tuple(Stage)
 
 
+@dataclass
 class OverduePage(StaffPage):
     """Everything that is overdue, in six stages, then by the one responsible."""
 
-    def __init__(self, request: Request, reader: BoardReader, assignment: Assignment) -> None:
-        super().__init__(request, reader, assignment)
+    principal: BoardReader
 
     async def show(self, query: BoardQuery) -> HTMLResponse:
         is_one_stage = query.stage is not None
@@ -112,10 +113,14 @@ class OverduePage(StaffPage):
             (words.all, OVERDUE, not query.show and not is_filtered),
             (
                 words.long.format(days=LONG_OVERDUE_DAYS, count=await count(long_overdue=True)),
-                url(OVERDUE, show="long"),
+                page_url(OVERDUE, show="long"),
                 query.show == "long",
             ),
-            (words.ours.format(count=await count(*OFFICE_STAGES)), url(OVERDUE, show="ours"), query.show == "ours"),
+            (
+                words.ours.format(count=await count(*OFFICE_STAGES)),
+                page_url(OVERDUE, show="ours"),
+                query.show == "ours",
+            ),
         ]
 
     def _column(self, stage: OverdueStage, board: Board, query: BoardQuery) -> dict[str, Any]:
@@ -128,8 +133,8 @@ class OverduePage(StaffPage):
             "longest": max(days, default=0),
             "cards": [self._card(loaded, late) for loaded, late in zip(stage.requests, days, strict=True)],
             "more": more if not query.stage else 0,
-            "more_url": url(OVERDUE, stage=stage.stage, responsible=query.responsible, show=query.show),
-            "next": url(
+            "more_url": page_url(OVERDUE, stage=stage.stage, responsible=query.responsible, show=query.show),
+            "next": page_url(
                 OVERDUE,
                 stage=stage.stage,
                 responsible=query.responsible,
@@ -154,7 +159,7 @@ class OverduePage(StaffPage):
         }
 
     def _person(self, party: ResponsibleParty, board: Board) -> dict[str, Any]:
-        cells = [(party.counts[stage], url(OVERDUE, stage=stage, responsible=party.key)) for stage in Stage]
+        cells = [(party.counts[stage], page_url(OVERDUE, stage=stage, responsible=party.key)) for stage in Stage]
         return {**present_responsible(party, board), "role": party.role, "cells": cells}
 
 
@@ -188,7 +193,7 @@ class RemindPage:
     """The button that reminds one who has to act, once a day at most."""
 
     def __init__(self, request: Request, head: Head, assignment: Assignment, context: Context) -> None:
-        self.board = OverduePage(request, head, assignment)
+        self.board = OverduePage(request, head, assignment, context)
         self.head, self.assignment, self.context = head, assignment, context
 
     async def show(self, _posted: PostedForm) -> Response:
@@ -202,7 +207,7 @@ class RemindPage:
             sent = sum([await self._remind(loaded, 0) for loaded in requests])
         else:
             sent = await self._remind_staff(responsible)
-        return see_other(url(OVERDUE, done="reminded" if sent else "reminded_before", count=sent))
+        return see_other(page_url(OVERDUE, done="reminded" if sent else "reminded_before", count=sent))
 
     async def _remind_staff(self, responsible: str) -> int:
         """Remind staff unless they were reminded today, also of a request that somebody has dealt with since."""

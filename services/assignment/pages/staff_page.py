@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from pydantic import Field, model_validator
 from starlette.requests import Request
@@ -16,7 +15,7 @@ from services.assignment.dependencies import Assignment, Context, Head, Lead
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import QUEUE_PATH, WORK_PATH, templates
-from services.assignment.presenters import present_page, present_row, present_summary
+from services.assignment.presenters import present_page, present_row
 from services.assignment.projections import open_work_query, overdue_query, requests_query
 from services.assignment.schemas import WorkListQuery
 from shared.contracts.lifecycle import Status
@@ -24,17 +23,14 @@ from shared.identity.accounts import Role
 from shared.identity.principal import Principal
 from shared.runtime.executor import Loaded
 from shared.storage.port import RecordQuery
-from shared.web.api.exports import ExportKind, export_requests
-from shared.web.api.lists import page_response
+from shared.web.api.exports import ExportKind
 from shared.web.api.request_lists import page_values
 from shared.web.forms.posted_form import PostedForm
 from shared.web.office.views import ListName, ViewChips, view_chips
-from shared.web.views.labels import SCOPE_LABELS
 from shared.web.views.navigation import OVERDUE
 from shared.web.views.page_routes import see_other
-from shared.web.views.request_list import ListLinks, age, list_part
+from shared.web.views.request_list import ListLinks, age, list_context
 from shared.web.views.words import load_words
-from shared.work_units import WORK_UNITS
 
 LIVE_PATH = "/api/assignment/live"
 _common = load_words("shared.web.views")
@@ -63,6 +59,7 @@ class StaffPage:
     request: Request
     principal: Principal
     assignment: Assignment
+    context: Context
 
     async def render(self, template: str, /, **context: Any) -> HTMLResponse:
         counts = await self._menu_counts()
@@ -84,36 +81,22 @@ class StaffPage:
 
     async def export(self, kind: ExportKind, requests: RecordQuery) -> Response:
         """Return a whole list as a file."""
-        day, rules = self.assignment.today(), self.assignment.rules
-        executor, username = self.assignment.executor, self.principal.username
-        return await export_requests(
-            kind, username, executor, requests, lambda loaded: present_summary(loaded, day, rules)
-        )
+        return await self.assignment.export(kind, self.principal, requests)
 
     async def views(self, name: ListName, links: ListLinks) -> ViewChips:
         """Return the saved views of a list."""
         return await view_chips(self.assignment.platform.office, self.principal.username, name, links)
 
     async def list_context(self, query: SearchQuery, requests: RecordQuery, links: ListLinks) -> dict[str, Any]:
-        """Return the rows of a list, its links, and what its filters offer."""
+        """Return what the page of a list shows."""
         day, rules = self.assignment.today(), self.assignment.rules
-        found = await self.assignment.executor.find(requests)
 
         def row(loaded: Loaded[State]) -> dict[str, Any]:
             return {**present_row(loaded, day, rules), **age(loaded.state, day, rules)}
 
-        page = page_response(found, row, query.sort)
-        units = [unit.name for unit in WORK_UNITS if unit.active]
         return {
-            "query": query,
+            **await list_context(self.assignment.executor, query, requests, links, row),
             "tab": links.parameters["tab"],
-            "lines": page["items"],
-            "links": links,
-            "part": await list_part(self.assignment.executor, requests, found),
-            "next": links.url(after=page["next"]) if page["next"] else "",
-            "previous": links.url(before=page["previous"]) if page["previous"] else "",
-            "units": [(name, name) for name in (units if query.unit in ("", *units) else [*units, query.unit])],
-            "scopes": [(scope.value, label) for scope, label in SCOPE_LABELS.items()],
             "chips": [(_common.list.late_view, links.url(overdue="" if query.overdue else "true"), query.overdue)],
         }
 
@@ -140,7 +123,6 @@ class RequestPage(StaffPage, ABC):
     """A page about one request, with a form; in other statuses than its own ones it leads to the request's first page."""
 
     request_id: str
-    context: Context
 
     base: ClassVar[str]
     """The path of the list; the pages of a request are below it."""
@@ -203,12 +185,6 @@ def list_links(query: SearchQuery, path: str, tab: str, bare: str = "") -> ListL
     """Return the links of a page with the same tab and filters."""
     parameters = {"tab": tab, **query.active_filters, "status": query.status or ""}
     return ListLinks(path, parameters, query.sort, bare)
-
-
-def url(path: str, **parameters: object) -> str:
-    """Return the path with the parameters that are not empty."""
-    query = urlencode({name: value for name, value in parameters.items() if value})
-    return f"{path}?{query}" if query else path
 
 
 def done_message(done: str, number: str = "") -> str:

@@ -26,6 +26,7 @@ from services.intake.presenters import closed_action_refusal, deadlines, open_ac
 from services.intake.schemas import AnswerBody, ReasonBody, SurveyBody, SurveyScore
 from shared.runtime.decider import Refusal
 from shared.runtime.executor import Loaded
+from shared.text.cleaning import parse_number
 from shared.web.api import serializers
 from shared.web.api.commands import MAX_TEXT_LENGTH, OptionalText, conflict_message
 from shared.web.api.idempotency import command_context
@@ -37,7 +38,6 @@ from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 PAUSE_FIELD, DELIVERY_FIELD = "pause", "delivery"
 """Hidden fields with the number of the pause or delivery that the page showed, so that a form never refers to another."""
-MAX_NUMBER_LENGTH = 9
 TYPED_FIELDS = ("text", "reason", "comment")
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -131,7 +131,7 @@ class AnswerPage(ActionPage):
 
     async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
         answer, pause = posted.validate(AnswerBody, PAUSE_FIELD), posted.text(PAUSE_FIELD)
-        return await self._execute(loaded, AnswerQuestion(answer.text, _parse_number(pause)), answer, pause)
+        return await self._execute(loaded, AnswerQuestion(answer.text, parse_number(pause)), answer, pause)
 
 
 class ConfirmPage(ActionPage):
@@ -143,7 +143,7 @@ class ConfirmPage(ActionPage):
     async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
         posted.validate(EmptyBody, DELIVERY_FIELD)
         delivery = posted.text(DELIVERY_FIELD)
-        return await self._execute(loaded, ConfirmHandover(_parse_number(delivery)), delivery)
+        return await self._execute(loaded, ConfirmHandover(parse_number(delivery)), delivery)
 
 
 class ContestPage(ActionPage):
@@ -154,7 +154,7 @@ class ContestPage(ActionPage):
 
     async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
         body, delivery = posted.validate(ReasonBody, DELIVERY_FIELD), posted.text(DELIVERY_FIELD)
-        return await self._execute(loaded, ContestHandover(body.reason, _parse_number(delivery)), body, delivery)
+        return await self._execute(loaded, ContestHandover(body.reason, parse_number(delivery)), body, delivery)
 
 
 class WithdrawPage(ActionPage):
@@ -214,8 +214,3 @@ def _with_unanswered_message(errors: Sequence[FieldError]) -> list[FieldError]:
 def _delivery_context(state: State) -> dict[str, Any]:
     delivery = state.delivery
     return {"delivery": delivery, "documents": serializers.documents(delivery.documents) if delivery else []}
-
-
-def _parse_number(text: str) -> int | None:
-    """Parse the number of a pause or delivery; None, which is the current one, for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_NUMBER_LENGTH else None

@@ -14,6 +14,7 @@ from services.intake.pages import not_found_page, templates
 from services.intake.pages.actions import ActionPage
 from services.intake.schemas import ContactBody, ContactConfirmationBody
 from shared.runtime.executor import Loaded
+from shared.text.cleaning import parse_number
 from shared.web.api.idempotency import command_context
 from shared.web.auth.access import public
 from shared.web.forms.posted_form import PostedForm
@@ -21,7 +22,6 @@ from shared.web.http.client_address import client_address, client_network
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 CODE_FIELD = "code"
-MAX_CHANGE_DIGITS = 6
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -49,7 +49,7 @@ class ContactConfirmationPage:
         self._number = number
         self._intake = intake
         self._code = kode
-        self._change = int(change) if change.isascii() and change.isdigit() and len(change) <= MAX_CHANGE_DIGITS else 0
+        self._change = parse_number(change) or 0
 
     async def show(self, posted: PostedForm) -> HTMLResponse:
         code = posted.text(CODE_FIELD, self._code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from services.notification.presenters import message_row
 from services.notification.schemas import MessageListQuery
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.forms.posted_form import PostedForm
+from shared.web.views.navigation import page_url
 from shared.web.views.page_routes import PageRoute, add_form_action, see_other
 
 _templates = AdminTemplates("services.notification")
@@ -98,6 +98,4 @@ def _status_tabs(query: MessageListQuery) -> list[tuple[str, str, bool, None]]:
 
 def _list_url(query: MessageListQuery, path: str = MESSAGES_PATH, **changes: str) -> str:
     """Return the URL of the list, or of its file, with the filters of the query and these changes."""
-    parameters = {**query.model_dump(include=FILTERS), **changes}
-    query_string = urlencode({name: value for name, value in parameters.items() if value})
-    return f"{path}?{query_string}" if query_string else path
+    return page_url(path, **{**query.model_dump(include=FILTERS), **changes})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
-from services.verification.dependencies import Context, Officer, Verification, require_officer
+from services.verification.dependencies import require_officer
 from services.verification.errors import TEXTS
-from services.verification.pages import QUEUE_PATH, templates
+from services.verification.pages import QUEUE_PATH
+from services.verification.pages.officer_page import OfficerPage
 from services.verification.schemas import BulkClaim
 from shared.web.api.problems import validation_problem
 from shared.web.api.validation import FieldError
@@ -16,14 +17,8 @@ from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 router = APIRouter(prefix=QUEUE_PATH, route_class=PageRoute, include_in_schema=False)
 
 
-class BulkPage:
+class BulkPage(OfficerPage):
     """Claims many requests; without ticked rows it leads back to the queue."""
-
-    def __init__(self, request: Request, officer: Officer, verification: Verification, context: Context) -> None:
-        self._request = request
-        self._officer = officer
-        self._verification = verification
-        self._context = context
 
     async def show(self, posted: PostedForm) -> Response:
         if posted.problem is not None:
@@ -37,14 +32,8 @@ class BulkPage:
         if assigning and not posted.text("officer"):
             raise validation_problem([FieldError("officer", TEXTS.team.choose)])
         body = BulkClaim(ids=tuple(posted.many("ids")), officer=posted.text("officer") if assigning else None)
-        results = await self._verification.execute_bulk(self._context, body, self._officer.staff)
-        return templates(
-            self._request,
-            "bulk_results.html",
-            results=results,
-            base=QUEUE_PATH,
-            waiting={QUEUE_PATH: await self._verification.count_submitted()},
-        )
+        results = await self.verification.execute_bulk(self.context, body, self.officer.staff)
+        return await self.render("bulk_results.html", results=results, base=QUEUE_PATH)
 
 
 add_form_page(router, "/massal", BulkPage, require_officer)

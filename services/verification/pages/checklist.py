@@ -15,6 +15,7 @@ from services.verification.schemas import Finding, ReturnBody, VerificationBody,
 from shared.contracts.checklist import CheckItem
 from shared.contracts.facts import ChecklistItem, DocumentKind, Staff
 from shared.runtime.decider import Refusal
+from shared.text.cleaning import parse_number
 from shared.web.api.problems import validation_problem
 from shared.web.api.validation import FieldError, InputModel, field_errors
 from shared.web.documents.previews import DocumentPreviews
@@ -153,8 +154,8 @@ def displayed_corrections(posted: PostedForm, current_corrections: int) -> int:
 
 
 def _displayed_number(posted: PostedForm, field: str, current: int) -> int:
-    text = posted.text(field)
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < len(str(MAX_ROUND)) else current
+    shown = parse_number(posted.text(field))
+    return current if shown is None else shown
 
 
 def parse_decision(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated, Any
@@ -14,24 +15,21 @@ from services.verification.dependencies import Officer, Verification
 from services.verification.domain.state import State
 from services.verification.errors import TEXTS
 from services.verification.pages import QUEUE_PATH, templates
-from services.verification.presenters import present_summary
 from services.verification.projections import list_cursor, requests_query
 from services.verification.schemas import ADVISED_LIST, ALL_LIST, OPEN_LIST, QueuePageQuery
 from services.verification.service import VerificationService
 from shared.contracts.lifecycle import Status
 from shared.identity.principal import Principal
 from shared.office.presence import viewer_names
-from shared.runtime.executor import Loaded, LoadedPage
+from shared.runtime.executor import Loaded
 from shared.storage.port import RecordQuery
-from shared.web.api.exports import ExportKind, export_requests
-from shared.web.api.lists import page_response
+from shared.web.api.exports import ExportKind
 from shared.web.office.views import ListName, view_chips
 from shared.web.views.formats import format_weekday_date
-from shared.web.views.labels import SCOPE_LABELS, STAGE_LABELS, scope_label
+from shared.web.views.labels import STAGE_LABELS, scope_label
 from shared.web.views.page_routes import PageRoute, see_other
-from shared.web.views.request_list import EXPORT_NAME, ListLinks, age, format_input_date, list_part
+from shared.web.views.request_list import EXPORT_NAME, ListLinks, age, format_input_date, list_context
 from shared.web.views.words import fill, load_words
-from shared.work_units import WORK_UNITS
 
 LIST_PARAMETER = "daftar"
 LIST_NAMES = (Status.SUBMITTED.value, ADVISED_LIST, Status.RETURNED.value, Status.VERIFIED.value, OPEN_LIST, ALL_LIST)
@@ -69,35 +67,26 @@ async def show_queue(
     """Show the queue: one list, the counts of all lists, and what the officer has just decided."""
     # The cursor is taken before the list: a change in between is then reported twice rather than never.
     cursor = await verification.store.latest_change()
-    day = verification.today()
-    requests = list_query(query, day)
-    found = await verification.executor.find(requests)
-    rows = await _rows(verification, found, officer, query.sort)
     links = list_links(query)
     views = await view_chips(verification.platform.office, officer.username, ListName.VERIFICATION, links)
     if views.default_url and not request.url.query:
         return see_other(views.default_url)
+    to_row = await _row_presenter(verification, officer)
+    listed = await list_context(verification.executor, query, list_query(query, verification.today()), links, to_row)
     return templates(
         request,
         "queue.html",
-        query=query,
-        lines=rows["items"],
-        links=links,
-        previous=links.url(before=rows["previous"] or "") if rows["previous"] else "",
-        next=links.url(after=rows["next"] or "") if rows["next"] else "",
-        part=await list_part(verification.executor, requests, found),
         tabs=[await _tab(verification, name, query) for name in LIST_NAMES],
         chips=_chips(query, officer),
         views=views,
         officers=await verification.officers(),
-        units=_unit_options(query.unit),
-        scopes=[(scope.value, label) for scope, label in SCOPE_LABELS.items()],
-        empty=None if rows["items"] else await _empty_state(verification, query),
+        empty=None if listed["lines"] else await _empty_state(verification, query),
         done=await _decision_notice(verification, query, officer),
         from_list=list_suffix(query),
         cursor=cursor,
         me=officer.username,
         waiting={QUEUE_PATH: await verification.count_submitted()},
+        **listed,
     )
 
 
@@ -106,28 +95,20 @@ async def export_queue(
     kind: ExportKind, query: Annotated[QueuePageQuery, Query()], officer: Officer, verification: Verification
 ) -> Response:
     """Download the whole list that the page shows."""
-    day, rules = verification.today(), verification.rules
-    return await export_requests(
-        kind,
-        officer.username,
-        verification.executor,
-        list_query(query, day),
-        lambda loaded: present_summary(loaded, day, rules),
-    )
+    return await verification.export(kind, officer, list_query(query, verification.today()))
 
 
-async def _rows(
-    verification: VerificationService, found: LoadedPage[State], officer: Principal, order: str
-) -> dict[str, Any]:
-    """Return the rows of a page, each with its age and who has it open, and the cursors."""
-    day, rules = verification.today(), verification.rules
+async def _row_presenter(
+    verification: VerificationService, officer: Principal
+) -> Callable[[Loaded[State]], dict[str, Any]]:
+    """Return the function that presents the rows of a page, each with its age and who has it open."""
+    day, rules, present = verification.today(), verification.rules, verification.item_presenter()
     viewers = await verification.platform.presence.by_request(officer.username)
 
     def row(loaded: Loaded[State]) -> dict[str, Any]:
-        shown = {**present_summary(loaded, day, rules), **age(loaded.state, day, rules)}
-        return {**shown, "open_by": viewer_names(viewers, loaded.id)}
+        return {**present(loaded), **age(loaded.state, day, rules), "open_by": viewer_names(viewers, loaded.id)}
 
-    return page_response(found, row, order)
+    return row
 
 
 def _chips(query: QueuePageQuery, officer: Principal) -> list[tuple[str, str, bool]]:
@@ -248,12 +229,6 @@ def _filter_labels(query: QueuePageQuery) -> list[str]:
         f"{_common.list.to} {format_input_date(query.submitted_to)}" if query.submitted_to else "",
     ]
     return [text for text in labels if text]
-
-
-def _unit_options(chosen: str) -> list[tuple[str, str]]:
-    """Return the listed units, and the chosen one if it is not listed."""
-    names = [unit.name for unit in WORK_UNITS if unit.active]
-    return [(name, name) for name in (names if chosen in ("", *names) else [*names, chosen])]
 
 
 def _decision_message(state: State, officer: Principal) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
-from services.verification.dependencies import Context, Officer, Verification, require_officer
+from services.verification.dependencies import require_officer
 from services.verification.domain.commands import AddNote, ReleaseClaim
 from services.verification.domain.state import State
 from services.verification.errors import TEXTS
-from services.verification.pages import QUEUE_PATH, templates
+from services.verification.pages import QUEUE_PATH
+from services.verification.pages.officer_page import RequestPage
 from services.verification.pages.queue import list_suffix, parse_list
-from services.verification.presenters import present_request
 from services.verification.schemas import ClaimBody
 from services.verification.service import VerificationService
 from shared.identity.principal import Principal
@@ -38,48 +38,36 @@ async def team_context(verification: VerificationService, loaded: Loaded[State],
     }
 
 
-class TeamPage:
+class TeamPage(RequestPage):
     """Who checks a request, and its notes."""
 
-    def __init__(
-        self, request_id: str, request: Request, officer: Officer, verification: Verification, context: Context
-    ) -> None:
-        self._request_id = request_id
-        self._request = request
-        self._officer = officer
-        self._verification, self._context = verification, context
-
     async def show(self, posted: PostedForm) -> Response:
-        loaded = await self._verification.get_request(self._request_id)
-        return templates(
-            self._request,
+        loaded = await self.verification.get_request(self.request_id)
+        return await self.render(
             "team_page.html",
             posted=posted,
-            request=present_request(
-                loaded, self._verification.today(), self._verification.rules, self._verification.checklists
-            ),
-            from_list=list_suffix(parse_list(self._request)),
-            waiting={QUEUE_PATH: await self._verification.count_submitted()},
-            **await team_context(self._verification, loaded, self._officer),
+            request=self.request_context(loaded),
+            from_list=list_suffix(parse_list(self.request)),
+            **await team_context(self.verification, loaded, self.officer),
         )
 
     async def submit(self, posted: PostedForm) -> Response:
-        staff, verification = self._officer.staff, self._verification
+        staff, verification = self.officer.staff, self.verification
         match posted.button:
             case "note":
                 note = posted.validate(NoteBody, "officer")
-                await verification.execute(self._context, self._request_id, AddNote(staff, note.text), note)
+                await verification.execute(self.context, self.request_id, AddNote(staff, note.text), note)
             case "release":
-                await verification.execute(self._context, self._request_id, ReleaseClaim(staff), "release")
+                await verification.execute(self.context, self.request_id, ReleaseClaim(staff), "release")
             case "assign" if not posted.text("officer"):
                 raise validation_problem([FieldError("officer", TEXTS.team.choose)])
             case "assign" | "claim":
                 claim = ClaimBody(officer=posted.text("officer") if posted.button == "assign" else None)
                 command = await verification.claim_command(staff, claim.officer)
-                await verification.execute(self._context, self._request_id, command, claim)
+                await verification.execute(self.context, self.request_id, command, claim)
             case _:
                 return await self.show(posted)
-        return see_other(f"{QUEUE_PATH}/{self._request_id}{list_suffix(parse_list(self._request))}#tim")
+        return see_other(f"{QUEUE_PATH}/{self.request_id}{list_suffix(parse_list(self.request))}#tim")
 
 
 add_form_page(router, f"/{{request_id}}{TEAM_PATH}", TeamPage, require_officer)

@@ -74,58 +74,52 @@ async def _context(dead_letters: DeadLetterService, letter: DeadLetter) -> dict[
     return {"dead_letter": letter, "address": address(letter), "number": number, "event_name": event_name(letter.event)}
 
 
-class ReplayAction:
-    """The button that replays a dead letter."""
+class DeadLetterAction:
+    """What an administrator does with a dead letter."""
 
     def __init__(self, request: Request, letter_id: str, dead_letters: DeadLetters, admin: Admin) -> None:
-        self._request = request
-        self._letter_id = letter_id
-        self._dead_letters = dead_letters
-        self._admin = admin
+        self._request, self._letter_id = request, letter_id
+        self._dead_letters, self._admin = dead_letters, admin
+
+    async def submit(self, _posted: PostedForm) -> Response:
+        """Act on the dead letter, unless another administrator, or the same form sent before, has resolved it."""
+        try:
+            letter = await self._dead_letters.find(self._letter_id)
+        except Problem:
+            return see_other(f"{PATH}?{RESULT}=tiada")
+        return see_other(f"{PATH}?{RESULT}={await self._resolve(letter)}")
+
+    async def _resolve(self, letter: DeadLetter) -> str:
+        """Return the key of the message about what was done."""
+        raise NotImplementedError
+
+
+class ReplayAction(DeadLetterAction):
+    """The button that replays a dead letter."""
 
     async def show(self, posted: PostedForm) -> Response:
         return await _show(self._request, self._dead_letters, self._letter_id, self._admin, posted)
 
-    async def submit(self, _posted: PostedForm) -> Response:
-        letter = await _find_parked(self._dead_letters, self._letter_id)
-        if letter is None:
-            return see_other(f"{PATH}?{RESULT}=tiada")
+    async def _resolve(self, letter: DeadLetter) -> str:
         remaining = await self._dead_letters.replay(letter)
         logger.info("%s replayed dead letter %s", self._admin.username, letter.id)
         if any(other.id == letter.id for other in remaining):
             raise Problem(409, templates.words.dead_letters.still.format(reason=remaining[0].reason))
-        return see_other(f"{PATH}?{RESULT}=diproses")
+        return "diproses"
 
 
-class DiscardPage:
+class DiscardPage(DeadLetterAction):
     """The page that confirms that a dead letter is discarded."""
-
-    def __init__(self, request: Request, letter_id: str, dead_letters: DeadLetters, admin: Admin) -> None:
-        self._request = request
-        self._letter_id = letter_id
-        self._dead_letters = dead_letters
-        self._admin = admin
 
     async def show(self, posted: PostedForm) -> Response:
         letter = await self._dead_letters.find(self._letter_id)
         context = await _context(self._dead_letters, letter)
         return await templates(self._request, "discard.html", posted=posted, **context)
 
-    async def submit(self, _posted: PostedForm) -> Response:
-        letter = await _find_parked(self._dead_letters, self._letter_id)
-        if letter is None:
-            return see_other(f"{PATH}?{RESULT}=tiada")
+    async def _resolve(self, letter: DeadLetter) -> str:
         remaining = await self._dead_letters.discard(letter)
         logger.info("%s discarded dead letter %s", self._admin.username, letter.id)
-        return see_other(f"{PATH}?{RESULT}={'sisa' if remaining else 'dibuang'}")
-
-
-async def _find_parked(dead_letters: DeadLetterService, letter_id: str) -> DeadLetter | None:
-    """Return the dead letter; None if another administrator, or the same form sent before, has resolved it."""
-    try:
-        return await dead_letters.find(letter_id)
-    except Problem:
-        return None
+        return "sisa" if remaining else "dibuang"
 
 
 def address(letter: DeadLetter) -> str:

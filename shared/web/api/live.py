@@ -22,6 +22,7 @@ from shared.contracts.facts import Staff
 from shared.identity.principal import Principal
 from shared.office.presence import PresenceRegister
 from shared.storage.port import StateChange, StateStore, StoreUnavailable
+from shared.web.dependencies import platform_of
 from shared.web.http.client_address import client_address, client_network
 from shared.web.http.methods import wants_headers_only
 from shared.web.http.stream_limits import StreamOwner, StreamRegistry
@@ -74,6 +75,21 @@ async def live(
     )
     changes = _ChangeReader(store, visible_fields, may_continue, cursor, timing or StreamTiming(), opened)
     return LiveStream(streams, changes, _stream_owner(request, reader))
+
+
+async def live_for_staff(
+    request: Request, store: StateStore, visible_fields: VisibleFields, reader: Principal, opened_id: str = ""
+) -> Response:
+    """Stream changes to a member of staff while the session lasts; with `opened_id` also who else has that request open."""
+    platform = platform_of(request)
+
+    async def may_continue() -> bool:
+        return await platform.identity.is_session_active(reader)
+
+    opened = None
+    if opened_id and await visible_fields(opened_id, 0):
+        opened = OpenedRequest(platform.presence, opened_id, reader.staff)
+    return await live(request, store, visible_fields, may_continue, reader=reader, opened=opened)
 
 
 def _stream_owner(request: Request, reader: Principal | str) -> StreamOwner:

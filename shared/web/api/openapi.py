@@ -70,6 +70,9 @@ def response_content(media_type: str, schema: Mapping[str, Any], description: st
     return {"description": description, "content": {media_type: {"schema": dict(schema)}}}
 
 
+EMPTY_RESPONSES: dict[int | str, JsonObject] = {
+    200: response_content("application/json", {"type": "object", "additionalProperties": False})
+}
 DOWNLOAD_RESPONSES: dict[int | str, JsonObject] = {
     200: {
         **response_content("*/*", BINARY_SCHEMA, "Dokumen utuh"),

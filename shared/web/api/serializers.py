@@ -16,7 +16,7 @@ from shared.contracts.request_state import AnyStaffRequestState, StaffRequestSta
 from shared.contracts.stages import Stage, StageRules, stage_clock
 from shared.runtime.executor import Loaded
 from shared.web.views.employee_number import mask_employee_number
-from shared.web.views.labels import EVENT_LABELS, WARNING_MESSAGES, actor_label
+from shared.web.views.labels import EVENT_LABELS, STATUS_LABELS, WARNING_MESSAGES, actor_label
 
 SUBJECT_LENGTH = 160
 """How many characters of a description a list item shows."""
@@ -184,6 +184,11 @@ def summary(
         **claim(state.active_claim),
         "warnings": list(state.warnings),
     }
+
+
+def change_notice(number: str, status: Status) -> dict[str, str]:
+    """Return what a live stream reports of a changed request."""
+    return {"number": number, "status": status.value, "label": STATUS_LABELS[status]}
 
 
 def subject(state: StaffRequestState) -> str:

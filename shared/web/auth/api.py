@@ -7,7 +7,8 @@ from pydantic import BaseModel
 
 from shared.identity.accounts import Account, Role
 from shared.identity.principal import Principal
-from shared.web.api.openapi import response_content
+from shared.web.api.lists import PageResponse
+from shared.web.api.openapi import EMPTY_RESPONSES
 from shared.web.auth.access import GuardedRoute, public, require_same_origin, signed_in
 from shared.web.auth.own_account import OwnAccountUpdate, authenticated_by_cookie, change_own_account
 from shared.web.auth.sessions import (
@@ -26,9 +27,6 @@ TOO_MANY_ATTEMPTS_RESPONSE: dict[int | str, dict[str, Any]] = {429: {"descriptio
 SIGN_IN_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"description": "Wrong username, password or code"},
     403: {"description": "Called from another site's page"},
-}
-EMPTY_RESPONSE: dict[int | str, dict[str, Any]] = {
-    200: response_content("application/json", {"type": "object", "additionalProperties": False})
 }
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=200)]
 
@@ -58,12 +56,8 @@ class AccountResponse(BaseModel):
     active: bool
 
 
-class AccountListResponse(BaseModel):
+class AccountListResponse(PageResponse[AccountResponse]):
     """All staff accounts; the list has one page."""
-
-    items: list[AccountResponse]
-    next: str | None
-    previous: str | None
 
 
 router = APIRouter(route_class=GuardedRoute, tags=["staff"])
@@ -103,7 +97,7 @@ async def update_own_account(
     return {"token": token, **session_response(session)}
 
 
-@router.delete("/api/session", response_model=None, responses=EMPTY_RESPONSE)
+@router.delete("/api/session", response_model=None, responses=EMPTY_RESPONSES)
 async def sign_out(principal: SignedInStaff, request: Request, response: Response) -> dict[str, Any]:
     """End the session."""
     await platform_of(request).identity.sign_out(principal)
@@ -116,26 +110,16 @@ async def list_staff(_: Admin, request: Request, response: Response) -> dict[str
     """List all staff accounts."""
     response.headers["Cache-Control"] = "no-store"
     accounts = await platform_of(request).identity.store.accounts()
-    return {"items": [_account_response(account) for account in accounts], "next": None, "previous": None}
+    return {"items": accounts, "next": None, "previous": None}
 
 
 @router.post("/api/staff", status_code=201, response_model=AccountResponse)
-async def add_staff(new: NewStaff, admin: Admin, request: Request, key: IdempotencyKey = "") -> dict[str, Any]:
+async def add_staff(new: NewStaff, admin: Admin, request: Request, key: IdempotencyKey = "") -> Account:
     """Create a staff account."""
-    return _account_response(await add_account(request, admin, new, key))
+    return await add_account(request, admin, new, key)
 
 
 @router.patch("/api/staff/{username}", response_model=AccountResponse, responses=TOO_MANY_ATTEMPTS_RESPONSE)
-async def change_staff(username: str, change: StaffUpdate, admin: Admin, request: Request) -> dict[str, Any]:
+async def change_staff(username: str, change: StaffUpdate, admin: Admin, request: Request) -> Account:
     """Change the given fields of an account and end its sessions. One's own password needs the current one."""
-    return _account_response(await change_account(request, admin, username, change))
-
-
-def _account_response(account: Account) -> dict[str, Any]:
-    return {
-        "username": account.username,
-        "name": account.name,
-        "email": account.email,
-        "roles": list(account.roles),
-        "active": account.active,
-    }
+    return await change_account(request, admin, username, change)

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from shared.contracts.facts import DocumentKind, DocumentRef
 from shared.documents.port import DocumentMissing, StoreUnavailable
 from shared.documents.rendering.page_renderer import RenderTimeout, TextMatch, TextMatches, Unrenderable
+from shared.text.cleaning import parse_number
 from shared.web.documents.previews import (
     CONVERSION_WAIT_SECONDS,
     LARGE_WIDTH,
@@ -45,7 +46,6 @@ ZOOMS = (50, 75, AUTOMATIC_ZOOM, 125, 150, 200, 300)
 PAPER_WIDTH, LARGE_FROM_ZOOM = 544, 200
 """Width of a page at 100 percent in CSS pixels, and the zoom from which a larger image is fetched."""
 MAX_THUMBNAILS = 40
-_MAX_NUMBER_LENGTH = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,10 @@ class ViewerState:
         cls, document: str, page: str, rotation: str, zoom: str, comparison: str, search: str = ""
     ) -> ViewerState:
         """Return the state that texts from a URL or a form ask for; what is not understood is left out."""
-        turned, scaled = _parse_number(rotation, 0), _parse_number(zoom, AUTOMATIC_ZOOM)
+        turned, scaled = parse_number(rotation), parse_number(zoom)
         return cls(
             document,
-            max(1, _parse_number(page, 1)),
+            parse_number(page) or 1,
             turned if turned in (90, 180, 270) else 0,
             scaled if scaled in (*ZOOMS, FULL_WIDTH) else AUTOMATIC_ZOOM,
             comparison != "0",
@@ -346,7 +346,3 @@ def _link(label: str, state: ViewerState, *, current: bool = False, badge: str =
 
 def _file_kind(document: DocumentRef) -> str:
     return PurePosixPath(document.name).suffix[1:].upper() or document.media_type
-
-
-def _parse_number(text: str, default: int) -> int:
-    return int(text) if text.isdecimal() and text.isascii() and len(text) <= _MAX_NUMBER_LENGTH else default

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from shared.text.cleaning import parse_number
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError, field_errors
 from shared.web.auth import csrf
@@ -29,7 +29,6 @@ MAX_FILES = 40
 MAX_URLENCODED_BYTES = 1024 * 1024
 """Bytes of a form without files, which is read into memory; on upload routes a body may be much larger."""
 _SECRET_FIELDS = ("password", "code")
-_NUMBER = re.compile(r"[0-9]{1,9}")
 _UNREADABLE = "Formulir ini tidak dapat dibaca. Muat ulang halaman, lalu isi kembali."
 
 
@@ -134,7 +133,8 @@ def _coerce(model: type[BaseModel], name: str, value: str | list[str]) -> str | 
     """Convert text to a number where the model expects one, since forms only have texts."""
     annotation = model.model_fields[name].annotation
     wants_number = annotation is int or int in get_args(annotation)
-    return int(value) if wants_number and isinstance(value, str) and _NUMBER.fullmatch(value.strip()) else value
+    number = parse_number(value.strip()) if wants_number and isinstance(value, str) else None
+    return value if number is None else number
 
 
 def group_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -9,13 +9,14 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from shared.contracts.facts import ChecklistItem, Scope
+from shared.text.cleaning import parse_number
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError, error_message
 from shared.web.dependencies import platform_of
 from shared.web.forms.posted_form import PostedForm
 from shared.web.office.settings import EDITORS, MAX_ITEM_LENGTH, MAX_ITEMS, ChecklistBody, Editor, save_checklist
-from shared.web.office.settings_pages import last_change, parse_version
+from shared.web.office.settings_pages import last_change
 from shared.web.views.labels import OPEN_ITEM_LABELS, SCOPE_LABELS
 from shared.web.views.navigation import SETTINGS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
@@ -74,7 +75,7 @@ class ChecklistSettingsPage:
             return await self.show(posted)
         try:
             rows = [{**row, "id": row["id"] or None} for row in _rows(posted)]
-            body = ChecklistBody.model_validate({"items": rows, "version": parse_version(posted)})
+            body = ChecklistBody.model_validate({"items": rows, "version": parse_number(posted.text("version"))})
         except ValidationError as error:
             raise validation_problem(
                 [FieldError(_field_id(detail["loc"]), error_message(detail)) for detail in error.errors()]
@@ -90,7 +91,7 @@ class ChecklistSettingsPage:
 def change_rows(rows: list[Row], button: str) -> list[Row]:
     """Return the rows after a button such as `up-2` was pressed; any other text changes nothing."""
     name, _, number = button.partition("-")
-    place = int(number) if number.isascii() and number.isdigit() and len(number) < 3 else -1
+    place = -1 if (parsed := parse_number(number)) is None else parsed
     changed = list(rows)
     if name == ADD_BUTTON and len(rows) < MAX_ITEMS:
         changed.append({"id": "", "label": "", "concerns": ChecklistItem.FORM.value})

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from shared.calendar import today
 from shared.office.settings import DayOff, HolidayBasis
+from shared.text.cleaning import parse_number
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError, IsoDate
@@ -26,7 +27,7 @@ from shared.web.office.settings import (
     propose_day,
     save,
 )
-from shared.web.office.settings_pages import day_source, parse_version
+from shared.web.office.settings_pages import day_source
 from shared.web.views.formats import format_weekday_date
 from shared.web.views.navigation import SETTINGS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
@@ -80,7 +81,7 @@ class HolidaysPage:
         )
 
     async def submit(self, posted: PostedForm) -> Response:
-        version = parse_version(posted)
+        version = parse_number(posted.text("version"))
         if posted.button == REMOVE_BUTTON or posted.text("working"):
             day, body = _parse_day(posted.text("day")), None
         else:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from shared.text.cleaning import parse_number
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.api.problems import validation_problem
 from shared.web.api.validation import FieldError, error_message
@@ -48,11 +49,8 @@ class PhrasesPage:
         )
 
     async def submit(self, posted: PostedForm) -> Response:
-        version = posted.text("version")
         try:
-            body = PhrasesBody.model_validate(
-                {"items": _rows(posted), "version": int(version) if version.isdecimal() and len(version) < 10 else None}
-            )
+            body = PhrasesBody.model_validate({"items": _rows(posted), "version": parse_number(posted.text("version"))})
         except ValidationError as error:
             raise validation_problem(
                 [FieldError(_field_id(detail["loc"]), error_message(detail)) for detail in error.errors()]

@@ -15,7 +15,6 @@ from shared.office.settings import Change, DayOff, OfficeSettings
 from shared.settings import Settings
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.dependencies import platform_of
-from shared.web.forms.posted_form import PostedForm
 from shared.web.office.phrases import Editor, load_phrases
 from shared.web.office.settings import listed_days
 from shared.web.views.formats import format_date, format_size
@@ -114,9 +113,3 @@ def last_change(changes: Sequence[Change]) -> str:
     if not changes:
         return ""
     return str(fill(_texts.changed, name=changes[-1].by.name, day=format_date(today(changes[-1].at))))
-
-
-def parse_version(posted: PostedForm) -> int | None:
-    """Return the version that the page showed, None if the form has none."""
-    text = posted.text("version")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -13,7 +13,8 @@ from shared.identity.accounts import Role
 from shared.identity.principal import Principal
 from shared.identity.substitutes import Substitution, SubstitutionKind, SubstitutionRefused
 from shared.web.api.idempotency import CommandContext, command_context
-from shared.web.api.openapi import response_content
+from shared.web.api.lists import PageResponse
+from shared.web.api.openapi import EMPTY_RESPONSES
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.request_lists import Day
 from shared.web.api.validation import FieldError, RequestBody
@@ -60,12 +61,8 @@ class SubstituteResponse(BaseModel):
     by: str
 
 
-class SubstitutesResponse(BaseModel):
+class SubstitutesResponse(PageResponse[SubstituteResponse]):
     """The substitutes of today and of coming days; the list has one page."""
-
-    items: list[SubstituteResponse]
-    next: str | None
-    previous: str | None
 
 
 async def list_substitutes(request: Request) -> list[SubstituteResponse]:
@@ -152,7 +149,7 @@ async def add(body: SubstituteBody, editor: Editor, request: Request, context: C
 @router.delete(
     PATH + "/{substitute_id}",
     response_model=None,
-    responses={200: response_content("application/json", {"type": "object", "additionalProperties": False})},
+    responses=EMPTY_RESPONSES,
 )
 async def end(substitute_id: str, editor: Editor, request: Request) -> dict[str, Any]:
     """End a substitution at once."""

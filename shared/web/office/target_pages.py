@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.office.settings import MAX_TARGETS
+from shared.text.cleaning import parse_number
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.dependencies import platform_of
 from shared.web.forms.posted_form import PostedForm
@@ -20,7 +21,7 @@ from shared.web.office.settings import (
     save,
     target_days,
 )
-from shared.web.office.settings_pages import last_change, parse_version
+from shared.web.office.settings_pages import last_change
 from shared.web.views.navigation import SETTINGS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
@@ -59,7 +60,7 @@ class TargetsPage:
     async def submit(self, posted: PostedForm) -> Response:
         body = posted.validate(TargetsBody, SEEN_FIELD, version=None)
         days = target_days(body)
-        proposal = await propose_targets(self._request, self._editor, days, parse_version(posted))
+        proposal = await propose_targets(self._request, self._editor, days, parse_number(posted.text("version")))
         shown = " ".join(map(str, days.values()))
         if proposal.moved and posted.text(SEEN_FIELD) != shown:
             moved = proposal.moved[:MAX_LISTED_MOVES]

@@ -16,7 +16,8 @@ from shared.identity.principal import Principal
 from shared.office.port import EntryConflict, OfficeStore
 from shared.runtime.executor import IdempotencyKeyReused
 from shared.web.api.idempotency import CommandContext, command_context, request_digest
-from shared.web.api.openapi import response_content
+from shared.web.api.lists import PageResponse
+from shared.web.api.openapi import EMPTY_RESPONSES
 from shared.web.api.problems import Problem
 from shared.web.api.validation import FieldError, RequestBody
 from shared.web.auth.access import GuardedRoute, signed_in
@@ -110,12 +111,8 @@ class ViewResponse(BaseModel):
     url: str
 
 
-class ViewsResponse(BaseModel):
+class ViewsResponse(PageResponse[ViewResponse]):
     """The saved views of the signed-in person by list and name; the list has one page."""
-
-    items: list[ViewResponse]
-    next: str | None
-    previous: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +288,7 @@ async def change_view(view_id: str, body: ViewUpdate, staff: Staff, request: Req
 @router.delete(
     "/{view_id}",
     response_model=None,
-    responses={200: response_content("application/json", {"type": "object", "additionalProperties": False})},
+    responses=EMPTY_RESPONSES,
 )
 async def delete_view(view_id: str, staff: Staff, request: Request) -> dict[str, Any]:
     """Delete a view."""

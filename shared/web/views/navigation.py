@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from shared.identity.accounts import Role
 from shared.identity.principal import Principal
@@ -54,6 +55,12 @@ def start_path(principal: Principal) -> str:
 def start_path_of(roles: Sequence[Role]) -> str:
     """Return the path at which members of staff with these roles begin."""
     return next((item.path for item in MENU_ITEMS if item.role in roles), OWN_ACCOUNT)
+
+
+def page_url(path: str, **parameters: object) -> str:
+    """Return the path with the parameters that are not empty."""
+    query = urlencode({name: value for name, value in parameters.items() if value})
+    return f"{path}?{query}" if query else path
 
 
 def safe_local_path(text: str) -> str:

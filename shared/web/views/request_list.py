@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from shared.contracts.request_state import StaffRequestState
 from shared.contracts.stages import STAGES, StageRules, stage_clock
-from shared.runtime.executor import Executor, LoadedPage
+from shared.runtime.executor import Executor, Loaded, LoadedPage
 from shared.storage.port import RecordQuery
+from shared.web.api.lists import page_response
+from shared.web.api.request_lists import RequestListQuery
+from shared.web.views.labels import SCOPE_LABELS
+from shared.work_units import WORK_UNITS
+
+State = TypeVar("State")
 
 EXPORT_NAME = "daftar"
 """The name of the file of a list, below the path of its page."""
@@ -75,6 +81,34 @@ async def list_part(executor: Executor[Any], query: RecordQuery, page: LoadedPag
 def is_counted(query: RecordQuery) -> bool:
     """Whether a list has open requests only; others grow without end."""
     return query.where.get("open") == 1 or query.where.get("status") in STAGES
+
+
+async def list_context(
+    executor: Executor[State],
+    query: RequestListQuery,
+    requests: RecordQuery,
+    links: ListLinks,
+    to_row: Callable[[Loaded[State]], dict[str, Any]],
+) -> dict[str, Any]:
+    """Return what the template of a list shows: its rows, its links, which part it is, and what its filters offer."""
+    found = await executor.find(requests)
+    page = page_response(found, to_row, query.sort)
+    return {
+        "query": query,
+        "lines": page["items"],
+        "links": links,
+        "previous": links.url(before=page["previous"]) if page["previous"] else "",
+        "next": links.url(after=page["next"]) if page["next"] else "",
+        "part": await list_part(executor, requests, found),
+        "units": unit_options(query.unit),
+        "scopes": [(scope.value, label) for scope, label in SCOPE_LABELS.items()],
+    }
+
+
+def unit_options(chosen: str) -> list[tuple[str, str]]:
+    """Return the listed units, and the chosen one if it is not listed."""
+    names = [unit.name for unit in WORK_UNITS if unit.active]
+    return [(name, name) for name in (names if chosen in ("", *names) else [*names, chosen])]
 
 
 def age(state: StaffRequestState, day: date, rules: StageRules) -> dict[str, int]:

@@ -1,14 +1,12 @@
-"""Reports as PDF in the layout of the handover record: letterhead, title, and tables that repeat their head on each page."""
+"""Tables of a PDF, which repeat their head on each page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from services.assignment.handover_record.pdf_fonts import printable, width_of
 from services.assignment.handover_record.pdf_layout import LEFT, LINE_HEIGHT, PdfLayout, wrap_lines
-from services.assignment.handover_record.record import Office, letterhead
 
 SIZE = 10.0
 CELL_LINE, CELL_PADDING, CELL_MARGIN = 4.1, 1.9, 1.5
@@ -21,19 +19,8 @@ class Column:
     heading: str
     width: float
     number: bool = False
-
-
-def start_report(title: str, subtitles: Sequence[str], day: date, *, landscape: bool = False) -> PdfLayout:
-    """Return a layout with the letterhead and the title of a report that was made on this day."""
-    layout = PdfLayout(f"{title}, {subtitles[0]}", day, landscape=landscape)
-    letterhead(layout, Office())
-    layout.centred_text(title.upper(), bold=True, size=13)
-    layout.y += 6
-    for line in subtitles:
-        layout.centred_text(line)
-        layout.y += LINE_HEIGHT
-    layout.y += 3
-    return layout
+    size: float = SIZE
+    family: str = "Times"
 
 
 def table(layout: PdfLayout, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
@@ -48,7 +35,7 @@ def table(layout: PdfLayout, columns: Sequence[Column], rows: Sequence[Sequence[
 
 def _row(layout: PdfLayout, columns: Sequence[Column], texts: Sequence[str], *, head: bool = False) -> None:
     cells = [
-        wrap_lines(text, column.width - 2 * CELL_MARGIN, bold=head, size=SIZE)
+        wrap_lines(text, column.width - 2 * CELL_MARGIN, bold=head, size=SIZE if head else column.size)
         for column, text in zip(columns, texts, strict=True)
     ]
     height = CELL_LINE * max(map(len, cells)) + CELL_PADDING
@@ -70,4 +57,7 @@ def _cell(layout: PdfLayout, column: Column, x: float, lines: Sequence[str], hea
     for line in lines:
         layout.y += CELL_LINE
         indent = column.width - CELL_MARGIN - width_of(printable(line), head, SIZE) if column.number else CELL_MARGIN
-        layout.text(x + indent, line, bold=head, size=SIZE)
+        if head:
+            layout.text(x + indent, line, bold=True, size=SIZE)
+        else:
+            layout.text(x + indent, line, size=column.size, family=column.family)
