@@ -14,7 +14,7 @@ from shared.web.api.problems import validation_problem
 from shared.web.api.validation import FieldError, error_message
 from shared.web.dependencies import platform_of
 from shared.web.forms.posted_form import PostedForm
-from shared.web.office.phrases import EDITORS, Editor, PhrasesBody, PhraseUse, load_phrases, save_phrases
+from shared.web.office.phrases import HEADS_AND_ADMINS, HeadOrAdmin, PhrasesBody, PhraseUse, load_phrases, save_phrases
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 PATH, SAVED = "/kalimat", "tersimpan"
@@ -30,7 +30,7 @@ Row = dict[str, str]
 class PhrasesPage:
     """All sentences, one row each, with blank rows for new ones; a row without title and text is removed."""
 
-    def __init__(self, request: Request, _editor: Editor) -> None:
+    def __init__(self, request: Request, _editor: HeadOrAdmin) -> None:
         self._request = request
 
     async def show(self, posted: PostedForm) -> Response:
@@ -78,4 +78,4 @@ def _field_id(place: tuple[int | str, ...]) -> str:
     return f"{place[2]}-{place[1]}" if len(place) > 2 else "shortcut-0"
 
 
-add_form_page(router, PATH, PhrasesPage, EDITORS)
+add_form_page(router, PATH, PhrasesPage, HEADS_AND_ADMINS)

@@ -23,8 +23,8 @@ COLLECTION, KEY = "phrases", "all"
 MAX_PHRASES = 100
 SHORTCUT = re.compile("^[a-z0-9][a-z0-9-]{0,19}$")
 READERS = signed_in(Role.OFFICER, Role.STRUCTURAL, Role.TECHNICAL, Role.ADMIN)
-EDITORS = signed_in(Role.STRUCTURAL, Role.ADMIN)
-Editor = Annotated[Principal, Depends(EDITORS)]
+HEADS_AND_ADMINS = signed_in(Role.STRUCTURAL, Role.ADMIN)
+HeadOrAdmin = Annotated[Principal, Depends(HEADS_AND_ADMINS)]
 
 _texts = shared_templates.words.phrases
 
@@ -125,7 +125,7 @@ async def list_phrases(request: Request) -> dict[str, Any]:
 
 
 @router.put("/api/phrases", response_model=PhrasesResponse)
-async def replace_phrases(body: PhrasesBody, _editor: Editor, request: Request) -> dict[str, Any]:
+async def replace_phrases(body: PhrasesBody, _editor: HeadOrAdmin, request: Request) -> dict[str, Any]:
     """Replace all ready-made sentences."""
     return {
         "items": [phrase.model_dump() for phrase in body.items],

@@ -16,9 +16,9 @@ from shared.web.dependencies import platform_of
 from shared.web.forms.date_fields import date_error, join_date
 from shared.web.forms.posted_form import PostedForm
 from shared.web.office.substitutes import (
-    EDITORS,
+    HEADS_AND_ADMINS,
     Context,
-    Editor,
+    HeadOrAdmin,
     SubstituteBody,
     add_substitute,
     end_substitute,
@@ -42,7 +42,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 class SubstitutesPage:
     """The substitutes of today and of coming days, each with a button that ends it, and the form for another one."""
 
-    def __init__(self, request: Request, editor: Editor, context: Context) -> None:
+    def __init__(self, request: Request, editor: HeadOrAdmin, context: Context) -> None:
         self._request = request
         self._editor = editor
         self._context = context
@@ -108,4 +108,4 @@ def _replaceable(accounts: list[Account]) -> list[tuple[str, list[tuple[str, str
     ]
 
 
-add_form_page(router, SUBSTITUTES, SubstitutesPage, EDITORS)
+add_form_page(router, SUBSTITUTES, SubstitutesPage, HEADS_AND_ADMINS)

@@ -26,8 +26,8 @@ from shared.web.views.labels import ROLE_LABELS
 from shared.web.views.words import load_words
 
 PATH = "/api/substitutes"
-EDITORS = signed_in(Role.STRUCTURAL, Role.ADMIN)
-Editor = Annotated[Principal, Depends(EDITORS)]
+HEADS_AND_ADMINS = signed_in(Role.STRUCTURAL, Role.ADMIN)
+HeadOrAdmin = Annotated[Principal, Depends(HEADS_AND_ADMINS)]
 Context = Annotated[CommandContext, Depends(command_context)]
 Username = Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE]
 
@@ -134,14 +134,14 @@ def _response(substitution: Substitution, names: dict[str, str], day: date) -> S
 router = APIRouter(route_class=GuardedRoute, tags=["office"])
 
 
-@router.get(PATH, response_model=SubstitutesResponse, dependencies=[Depends(EDITORS)])
+@router.get(PATH, response_model=SubstitutesResponse, dependencies=[Depends(HEADS_AND_ADMINS)])
 async def list_all(request: Request) -> dict[str, Any]:
     """List the substitutes of today and of coming days."""
     return {"items": await list_substitutes(request), "next": None, "previous": None}
 
 
 @router.post(PATH, status_code=201, response_model=SubstituteResponse)
-async def add(body: SubstituteBody, editor: Editor, request: Request, context: Context) -> SubstituteResponse:
+async def add(body: SubstituteBody, editor: HeadOrAdmin, request: Request, context: Context) -> SubstituteResponse:
     """Let somebody stand in for a person or a role, with the rights of it on these days."""
     return await add_substitute(request, editor, body, context)
 
@@ -151,7 +151,7 @@ async def add(body: SubstituteBody, editor: Editor, request: Request, context: C
     response_model=None,
     responses=EMPTY_RESPONSES,
 )
-async def end(substitute_id: str, editor: Editor, request: Request) -> dict[str, Any]:
+async def end(substitute_id: str, editor: HeadOrAdmin, request: Request) -> dict[str, Any]:
     """End a substitution at once."""
     await end_substitute(request, editor, substitute_id)
     return {}
