@@ -7,6 +7,7 @@ reads the entries once a second and keeps what follows from them as one value, w
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -25,7 +26,6 @@ from shared.storage.port import StoreUnavailable
 logger = logging.getLogger(__name__)
 
 COLLECTION = "settings"
-DAYS, TARGETS, CHECKLISTS = "days", "targets", "checklists"
 REFRESH_INTERVAL_SECONDS = 1.0
 YEARS_AHEAD = 2
 """Days off can be set until the end of this year of the future."""
@@ -39,6 +39,14 @@ MAX_TARGETS: Mapping[str, int] = {
     "confirm_days": 60,
 }
 """The most working days of each field of StageRules that the office sets; each has at least one."""
+
+
+class Section(StrEnum):
+    """A kind of setting: the key of its entry, whose version is the number of its changes."""
+
+    DAYS = "days"
+    TARGETS = "targets"
+    CHECKLISTS = "checklists"
 
 
 class HolidayBasis(StrEnum):
@@ -59,11 +67,12 @@ class SettingsRefused(Exception):
 
 
 class SettingsConflict(Exception):
-    """`last` was saved after the version that a change was based on."""
+    """A change was based on another version than `latest`. `last` is what was saved since, None if there is no such version."""
 
-    def __init__(self, last: Change) -> None:
-        super().__init__(f"{last.by.username} at {last.at}")
-        self.last = last
+    def __init__(self, changes: Sequence[Change], version: int) -> None:
+        super().__init__(f"version {version} of {len(changes)}")
+        self.latest = len(changes)
+        self.last = changes[-1] if version < self.latest else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +116,7 @@ class DayOff:
     is_working_day: bool
     change: DayChange | None
     in_file: bool = False
-    """Whether calendar.json says so."""
+    """Whether calendar.json has this day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +152,16 @@ class OfficeSettings:
         versions[change.scope] = (*versions.get(change.scope, ()), version)
         return replace(self, checklists=Checklists(versions), checklist_changes=(*self.checklist_changes, change))
 
+    def changes(self, section: Section) -> Sequence[Change]:
+        """Return the changes of this section in the order in which they were made."""
+        match section:
+            case Section.DAYS:
+                return self.day_changes
+            case Section.TARGETS:
+                return self.target_changes
+            case Section.CHECKLISTS:
+                return self.checklist_changes
+
     @property
     def targets(self) -> dict[str, int]:
         """The working days of each field in MAX_TARGETS."""
@@ -160,7 +179,20 @@ class OfficeSettings:
         shown = name or official_name or self.official.holiday(day)
         if shown is None or not WorkingCalendar({}).is_working_day(day):
             return None
-        return DayOff(day, shown, name is None, change, change is None and day in self.official.overrides)
+        return DayOff(day, shown, name is None, change, day in self.official.overrides)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change of this section that is not saved yet: what holds before it and after it, the same value if it changes nothing."""
+
+    section: Section
+    before: OfficeSettings
+    after: OfficeSettings
+
+    @property
+    def changes_anything(self) -> bool:
+        return self.after is not self.before
 
 
 class SettingsRegister:
@@ -171,6 +203,8 @@ class SettingsRegister:
         self._office, self._clock, self._new_id = office, clock, new_id
         self._base = OfficeSettings.without_changes(official_calendar(overrides))
         self._entries: Sequence[OfficeEntry] = ()
+        self._read_numbers = itertools.count(1)
+        self._latest_read = 0
         self.current = self._base
 
     async def run(self) -> None:
@@ -184,88 +218,100 @@ class SettingsRegister:
 
     async def refresh(self) -> OfficeSettings:
         """Read what is stored, and return what holds now. Raises StoreUnavailable."""
+        number = next(self._read_numbers)
         entries = await self._office.entries(COLLECTION)
-        if entries != self._entries:
-            settings, changes = self._base, {entry.key: entry.body["changes"] for entry in entries}
-            for stored in changes.get(DAYS, ()):
-                settings = settings.with_day(_day_from_json(stored))
-            for stored in changes.get(TARGETS, ()):
-                settings = settings.with_targets(_targets_from_json(stored))
-            for stored in changes.get(CHECKLISTS, ()):
-                settings = settings.with_checklist(_checklist_from_json(stored))
-            self._entries, self.current = entries, settings
+        # A read that began later may have arrived first, and has what this process saved in between.
+        if number > self._latest_read:
+            self._latest_read = number
+            if entries != self._entries:
+                self._entries, self.current = entries, self._fold(entries)
         return self.current
 
-    async def propose_day(
-        self, day: date, name: str | None, basis: HolidayBasis | None, by: Staff
-    ) -> tuple[OfficeSettings, OfficeSettings]:
-        """Return the settings now, and after the day is made a day off or, without a name, a working day; both the same if it is.
+    def _fold(self, entries: Sequence[OfficeEntry]) -> OfficeSettings:
+        settings, changes = self._base, {entry.key: entry.body["changes"] for entry in entries}
+        for stored in changes.get(Section.DAYS, ()):
+            settings = settings.with_day(_day_from_json(stored))
+        for stored in changes.get(Section.TARGETS, ()):
+            settings = settings.with_targets(_targets_from_json(stored))
+        for stored in changes.get(Section.CHECKLISTS, ()):
+            settings = settings.with_checklist(_checklist_from_json(stored))
+        return settings
 
-        Raises: SettingsRefused.
+    async def propose_day(
+        self, day: date, name: str | None, basis: HolidayBasis | None, by: Staff, version: int | None = None
+    ) -> Proposal:
+        """Return what making the day a day off, or without a name a working day, changes; its name and decree can be corrected.
+
+        Raises: SettingsRefused; SettingsConflict if the days have another `version`.
         """
-        now, settings = self._clock(), await self.refresh()
+        now, settings = self._clock(), await self._refresh_at(Section.DAYS, version)
         if day < (first := today(now)):
             raise SettingsRefused("day", "in_the_past")
         if day > (last := last_day_ahead(first)):
             raise SettingsRefused("day", "too_far", day=last)
         if not WorkingCalendar({}).is_working_day(day):
             raise SettingsRefused("day", "weekend")
-        current = settings.rules.calendar.holiday(day)
-        if current == name:
-            return settings, settings
-        if current is not None and name is not None:
-            raise SettingsRefused("day", "taken", name=current)
-        return settings, settings.with_day(DayChange(day=day, name=name, basis=basis, by=by, at=now))
+        recorded = next((change.basis for change in reversed(settings.day_changes) if change.day == day), None)
+        if (settings.rules.calendar.holiday(day), recorded) == (name, basis):
+            return Proposal(Section.DAYS, settings, settings)
+        change = DayChange(day=day, name=name, basis=basis, by=by, at=now)
+        return Proposal(Section.DAYS, settings, settings.with_day(change))
 
-    async def propose_targets(self, days: Mapping[str, int], by: Staff) -> tuple[OfficeSettings, OfficeSettings]:
-        """Return the settings now, and with these working days, which are all fields of MAX_TARGETS; both the same if they are."""
-        settings = await self.refresh()
+    async def propose_targets(self, days: Mapping[str, int], by: Staff, version: int | None = None) -> Proposal:
+        """Return what these working days change, which are all fields of MAX_TARGETS.
+
+        Raises: SettingsConflict if the targets have another `version`.
+        """
+        settings = await self._refresh_at(Section.TARGETS, version)
         if settings.targets == days:
-            return settings, settings
-        return settings, settings.with_targets(TargetsChange(days=days, by=by, at=self._clock()))
+            return Proposal(Section.TARGETS, settings, settings)
+        change = TargetsChange(days=days, by=by, at=self._clock())
+        return Proposal(Section.TARGETS, settings, settings.with_targets(change))
 
     async def propose_checklist(
-        self, scope: Scope, items: Sequence[CheckItem], by: Staff
-    ) -> tuple[OfficeSettings, OfficeSettings]:
-        """Return the settings now, and with these items of a scope, of which a new one has no id; both the same if they are.
+        self, scope: Scope, items: Sequence[CheckItem], by: Staff, version: int | None = None
+    ) -> Proposal:
+        """Return what these items of a scope change, of which a new one has no id.
 
-        Raises: SettingsRefused.
+        Raises: SettingsRefused; SettingsConflict if the checklists have another `version`.
         """
-        settings = await self.refresh()
-        ids = [item.id for item in items if item.id]
-        if any(one not in settings.checklists.labels() for one in ids) or len(set(ids)) < len(ids):
+        settings = await self._refresh_at(Section.CHECKLISTS, version)
+        known, ids = settings.checklists.labels(), [item.id for item in items if item.id]
+        if not known.keys() >= set(ids) or len(set(ids)) < len(ids):
             raise SettingsRefused("items", "unknown_item")
         labels = [item.label.casefold() for item in items]
         if double := next((item.label for item in items if labels.count(item.label.casefold()) > 1), None):
             raise SettingsRefused("items", "double_item", label=double)
         named = tuple(item if item.id else replace(item, id=f"c{self._new_id()[:8]}") for item in items)
         if named == settings.checklists.current(scope):
-            return settings, settings
+            return Proposal(Section.CHECKLISTS, settings, settings)
         change = ChecklistChange(scope=scope, items=named, by=by, at=self._clock())
-        return settings, settings.with_checklist(change)
+        return Proposal(Section.CHECKLISTS, settings, settings.with_checklist(change))
 
-    async def save(self, before: OfficeSettings, after: OfficeSettings) -> OfficeSettings:
+    async def _refresh_at(self, section: Section, version: int | None) -> OfficeSettings:
+        """Return what holds now. Raises: SettingsConflict if the section has another version than this one."""
+        settings = await self.refresh()
+        if version is not None and version != len(changes := settings.changes(section)):
+            raise SettingsConflict(changes, version)
+        return settings
+
+    async def save(self, proposal: Proposal) -> OfficeSettings:
         """Record what was proposed. Raises: SettingsConflict if somebody else saved meanwhile, StoreUnavailable."""
-        for key, name, to_json in _SECTIONS:
-            old, new = getattr(before, name), getattr(after, name)
-            if new == old:
-                continue
-            entry = await self._office.get(COLLECTION, key)
-            try:
-                if len(entry.body["changes"] if entry else ()) != len(old):
-                    raise EntryConflict(key)
-                body = {"changes": [to_json(change) for change in new]}
-                await self._office.put(COLLECTION, key, body, expected=entry.version if entry else 0)
-            except EntryConflict as error:
-                raise SettingsConflict(getattr(await self.refresh(), name)[-1]) from error
-            logger.info("%s of the office changed by %s", key, new[-1].by.username)
+        if not proposal.changes_anything:
+            return proposal.before
+        section, version = proposal.section, len(proposal.before.changes(proposal.section))
+        change = proposal.after.changes(section)[-1]
+        entry = await self._office.get(COLLECTION, section)
+        stored = entry.body["changes"] if entry else []
+        try:
+            if len(stored) != version:
+                raise EntryConflict(section)
+            body = {"changes": [*stored, _TO_JSON[section](change)]}
+            await self._office.put(COLLECTION, section, body, expected=entry.version if entry else 0)
+        except EntryConflict as error:
+            raise SettingsConflict((await self.refresh()).changes(section), version) from error
+        logger.info("%s of the office changed by %s", section, change.by.username)
         return await self.refresh()
-
-
-def require_version(changes: Sequence[Change], version: int | None) -> None:
-    """Refuse a change that was made on another version, which is the number of changes. Raises: SettingsConflict."""
-    if version is not None and version < len(changes):
-        raise SettingsConflict(changes[-1])
 
 
 def last_day_ahead(day: date) -> date:
@@ -313,8 +359,8 @@ def _origin_from_json(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {"by": Staff.model_validate(stored["by"]), "at": datetime.fromisoformat(stored["at"])}
 
 
-_SECTIONS: tuple[tuple[str, str, Callable[[Any], dict[str, Any]]], ...] = (
-    (DAYS, "day_changes", _day_to_json),
-    (TARGETS, "target_changes", _targets_to_json),
-    (CHECKLISTS, "checklist_changes", _checklist_to_json),
-)
+_TO_JSON: Mapping[Section, Callable[[Any], dict[str, Any]]] = {
+    Section.DAYS: _day_to_json,
+    Section.TARGETS: _targets_to_json,
+    Section.CHECKLISTS: _checklist_to_json,
+}

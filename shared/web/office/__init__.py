@@ -1,1 +1,1 @@
-"""The documents of the office over HTTP: ready-made sentences."""
+"""What the office edits, on pages and over HTTP: sentences, substitutes, saved views, days off, targets and checklists."""

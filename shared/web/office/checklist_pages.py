@@ -15,8 +15,8 @@ from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError, error_message
 from shared.web.dependencies import platform_of
 from shared.web.forms.posted_form import PostedForm
-from shared.web.office.settings import EDITORS, MAX_ITEM_LENGTH, MAX_ITEMS, ChecklistBody, Editor, save_checklist
-from shared.web.office.settings_pages import last_change
+from shared.web.office.settings import ADMIN, MAX_ITEM_LENGTH, MAX_ITEMS, Admin, ChecklistBody, save_checklist
+from shared.web.office.settings_pages import form_version, last_change
 from shared.web.views.labels import OPEN_ITEM_LABELS, SCOPE_LABELS
 from shared.web.views.navigation import SETTINGS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
@@ -36,12 +36,12 @@ Row = dict[str, str]
 class ChecklistSettingsPage:
     """The items of one scope, a row each. Its buttons change the rows that the page shows; nothing is stored before it is saved."""
 
-    def __init__(self, scope: str, request: Request, editor: Editor) -> None:
+    def __init__(self, scope: str, request: Request, admin: Admin) -> None:
         if scope not in set(Scope):
             raise Problem(404, _texts.checklist_form.no_scope)
         self._scope = Scope(scope)
         self._request = request
-        self._editor = editor
+        self._admin = admin
 
     async def show(self, posted: PostedForm) -> Response:
         settings = await platform_of(self._request).office_settings.refresh()
@@ -62,7 +62,7 @@ class ChecklistSettingsPage:
             concerns=[(item.value, OPEN_ITEM_LABELS[item]) for item in ChecklistItem],
             most=MAX_ITEMS,
             longest=MAX_ITEM_LENGTH,
-            version=len(settings.checklist_changes),
+            version=form_version(posted, len(settings.checklist_changes)),
             changed=last_change(changes),
             labels_of_fields={
                 f"label-{row}": fill(own.item_number, number=row + 1) for row in range(max(len(rows), 1))
@@ -81,7 +81,7 @@ class ChecklistSettingsPage:
                 [FieldError(_field_id(detail["loc"]), error_message(detail)) for detail in error.errors()]
             ) from error
         try:
-            await save_checklist(self._request, self._editor, self._scope, body)
+            await save_checklist(self._request, self._admin, self._scope, body)
         except Problem as problem:
             problem.errors = tuple(FieldError("label-0", error.message) for error in problem.errors)
             raise
@@ -113,4 +113,4 @@ def _field_id(place: tuple[int | str, ...]) -> str:
     return f"label-{place[1]}" if len(place) > 2 else "label-0"
 
 
-add_form_page(router, PATH + "/{scope}", ChecklistSettingsPage, EDITORS)
+add_form_page(router, PATH + "/{scope}", ChecklistSettingsPage, ADMIN)

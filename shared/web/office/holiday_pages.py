@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.calendar import today
-from shared.office.settings import DayOff, HolidayBasis
+from shared.calendar import WorkingCalendar, today
+from shared.contracts.stages import MovedDue
+from shared.office.settings import HolidayBasis
 from shared.text.cleaning import parse_number
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.api.problems import Problem, validation_problem
@@ -18,16 +20,15 @@ from shared.web.dependencies import platform_of
 from shared.web.forms.date_fields import date_error, join_date
 from shared.web.forms.posted_form import PostedForm
 from shared.web.office.settings import (
-    EDITORS,
+    ADMIN,
     MAX_LISTED_MOVES,
-    Editor,
+    Admin,
     HolidayBody,
-    Proposal,
     listed_days,
     propose_day,
     save,
 )
-from shared.web.office.settings_pages import day_source
+from shared.web.office.settings_pages import day_source, form_version
 from shared.web.views.formats import format_weekday_date
 from shared.web.views.navigation import SETTINGS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
@@ -55,9 +56,9 @@ class HolidaysPage:
     A change that moves the due day of open requests is saved by a second button, below the list of these requests.
     """
 
-    def __init__(self, request: Request, editor: Editor) -> None:
+    def __init__(self, request: Request, admin: Admin) -> None:
         self._request = request
-        self._editor = editor
+        self._admin = admin
 
     async def show(self, posted: PostedForm) -> Response:
         return await self._render(posted)
@@ -65,18 +66,18 @@ class HolidaysPage:
     async def _render(self, posted: PostedForm, **proposed: Any) -> Response:
         platform = platform_of(self._request)
         settings = await platform.office_settings.refresh()
-        days = listed_days(settings, today(platform.clock()))
+        latest, day = len(settings.day_changes), today(platform.clock())
         saved = self._request.query_params.get(SAVED, "") if not posted.sent else ""
-        changed = next((one for one in days if one.day.isoformat() == saved), None)
         return await templates(
             self._request,
             "holidays.html",
             posted=posted,
-            days=[(one, day_source(one)) for one in days],
+            days=[(one, day_source(one)) for one in listed_days(settings, day)],
             bases=[(basis.value, _texts.bases[basis.value]) for basis in HolidayBasis],
-            version=len(settings.day_changes),
-            saved=_saved_text(saved, changed),
-            year=today(platform.clock()).year,
+            latest=latest,
+            version=form_version(posted, latest),
+            saved=_saved_text(saved, settings.rules.calendar),
+            year=day.year,
             **{"proposed": "", **proposed},
         )
 
@@ -86,10 +87,11 @@ class HolidaysPage:
             day, body = _parse_day(posted.text("day")), None
         else:
             day, body = _validate(join_date(posted, "day"), date_error(posted, "day"))
-        proposal = await propose_day(self._request, self._editor, day, body, version)
-        if proposal.moved and posted.button != SAVE_BUTTON:
-            return await self._render(posted, **_proposed(day, body, proposal))
-        await save(self._request, proposal)
+        change = await propose_day(self._request, self._admin, day, body, version)
+        if change.moved and posted.button != SAVE_BUTTON:
+            shown = _proposed(day, body, len(change.proposal.before.day_changes), change.moved)
+            return await self._render(posted, **shown)
+        await save(self._request, change.proposal)
         return see_other(f"{PATH}?{SAVED}={day}")
 
 
@@ -113,7 +115,7 @@ def _parse_day(text: str) -> date:
         raise Problem(404, _texts.no_day) from error
 
 
-def _proposed(day: date, body: HolidayBody | None, proposal: Proposal) -> dict[str, Any]:
+def _proposed(day: date, body: HolidayBody | None, version: int, moved: Sequence[MovedDue]) -> dict[str, Any]:
     """Return what the page shows before a change is saved."""
     texts = _texts.holiday
     title = texts.becomes_day_off if body else texts.becomes_working_day
@@ -121,25 +123,24 @@ def _proposed(day: date, body: HolidayBody | None, proposal: Proposal) -> dict[s
         "proposed": fill(title, day=format_weekday_date(day), name=body.name if body else ""),
         "fields": {
             "day": day.isoformat(),
-            "version": len(proposal.before.day_changes),
+            "version": version,
             **({"name": body.name, "basis": body.basis.value} if body else {"working": "yes"}),
         },
-        "moved": proposal.moved[:MAX_LISTED_MOVES],
-        "moved_count": len(proposal.moved),
+        "moved": moved[:MAX_LISTED_MOVES],
+        "moved_count": len(moved),
     }
 
 
-def _saved_text(saved: str, changed: DayOff | None) -> str:
-    """Return what was saved: the day of the query is off, or it is none now."""
-    if not saved:
-        return ""
-    texts = _texts.holiday
-    if changed is not None and not changed.is_working_day:
-        return str(fill(texts.is_day_off, day=format_weekday_date(changed.day), name=changed.name))
+def _saved_text(saved: str, calendar: WorkingCalendar) -> str:
+    """Return what the day of the query is now, "" if it is no day that can be set."""
     try:
-        return str(fill(texts.is_working_day, day=format_weekday_date(date.fromisoformat(saved))))
+        day = date.fromisoformat(saved)
     except ValueError:
         return ""
+    if not WorkingCalendar({}).is_working_day(day):
+        return ""
+    name, texts = calendar.holiday(day), _texts.holiday
+    return str(fill(texts.is_day_off if name else texts.is_working_day, day=format_weekday_date(day), name=name or ""))
 
 
-add_form_page(router, PATH, HolidaysPage, EDITORS)
+add_form_page(router, PATH, HolidaysPage, ADMIN)

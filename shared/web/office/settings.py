@@ -19,14 +19,13 @@ from shared.identity.accounts import Role
 from shared.identity.principal import Principal
 from shared.office.settings import (
     MAX_TARGETS,
-    Change,
     DayOff,
     HolidayBasis,
     OfficeSettings,
+    Proposal,
     SettingsConflict,
     SettingsRefused,
     last_day_ahead,
-    require_version,
 )
 from shared.runtime.service_runtime import MovedDues
 from shared.web.api.problems import Problem, validation_problem
@@ -40,8 +39,9 @@ from shared.web.views.words import load_words
 
 HOLIDAYS_PATH, TARGETS_PATH, CHECKLISTS_PATH = "/api/holidays", "/api/targets", "/api/checklists"
 READERS = signed_in(Role.STRUCTURAL, Role.ADMIN)
-EDITORS = signed_in(Role.ADMIN)
-Editor = Annotated[Principal, Depends(EDITORS)]
+Reader = Annotated[Principal, Depends(READERS)]
+ADMIN = signed_in(Role.ADMIN)
+Admin = Annotated[Principal, Depends(ADMIN)]
 LISTED_DAYS = timedelta(days=365)
 """How far ahead days off are listed; those that the office set itself are listed as far as they are."""
 MAX_LISTED_MOVES = 50
@@ -54,7 +54,10 @@ Version = Annotated[int | None, Field(ge=0, strict=True, description="The versio
 
 
 class HolidayBody(RequestBody):
-    """The name of a day off and the decree behind it; with a `version` only if nobody has changed the days since."""
+    """The name of a day off and the decree behind it; with a `version` only if nobody has changed the days since.
+
+    A day that the office has not set itself is recorded with the decree, under the same name too.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), CLEAN_LINE]
     basis: HolidayBasis
@@ -65,8 +68,8 @@ def _days(name: str) -> Any:
     return Field(ge=1, le=MAX_TARGETS[name], strict=True)
 
 
-class TargetsBody(RequestBody):
-    """Working days of each stage; with a `version` only if nobody has changed the targets since.
+class StageTargets(BaseModel):
+    """Working days of each stage.
 
     `work_days` is what is suggested to heads. `respond_days`, `answer_days` and `confirm_days` are given to applicants: to complete
     a returned request, to answer a question and to confirm a handover. Requests keep the dates that they were given.
@@ -79,6 +82,14 @@ class TargetsBody(RequestBody):
     respond_days: int = _days("respond_days")
     answer_days: int = _days("answer_days")
     confirm_days: int = _days("confirm_days")
+
+    def as_days(self) -> dict[str, int]:
+        return self.model_dump(include=set(MAX_TARGETS))
+
+
+class TargetsBody(RequestBody, StageTargets):
+    """Working days of each stage; with a `version` only if nobody has changed the targets since."""
+
     version: Version = None
 
 
@@ -144,12 +155,15 @@ class MovedDueResponse(BaseModel):
 
 
 class ChangeResponse(BaseModel):
-    """`saved` is false for a preview, and if nothing changes. `moved` has the first requests that are due on another day."""
+    """`saved` is false for a preview, and if nothing changes. `moved` has the first requests that are due on another day.
+
+    `moved_count` is null in a process that does not know due days.
+    """
 
     saved: bool
     version: int
     moved: list[MovedDueResponse]
-    moved_count: int
+    moved_count: int | None
 
 
 class HolidaysResponse(BaseModel):
@@ -159,32 +173,20 @@ class HolidaysResponse(BaseModel):
     version: int
 
 
-class TargetsResponse(BaseModel):
+class TargetsResponse(StageTargets):
     """Working days of each stage; `version` counts the changes of the office, the last of them by `by`."""
 
-    verify_days: int
-    appoint_days: int
-    start_days: int
-    work_days: int
-    respond_days: int
-    answer_days: int
-    confirm_days: int
     version: int
     by: str | None
     at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
-    """A change that is not saved yet, and the open requests whose due day it moves."""
+class PreviewedChange:
+    """A proposal, and the open requests whose due day it moves: None if this process does not know them."""
 
-    before: OfficeSettings
-    after: OfficeSettings
-    moved: Sequence[MovedDue]
-
-    @property
-    def changes_anything(self) -> bool:
-        return self.after is not self.before
+    proposal: Proposal
+    moved: Sequence[MovedDue] | None
 
 
 @contextlib.contextmanager
@@ -199,53 +201,56 @@ def _problems() -> Iterator[None]:
         message = TEXTS.refusals[refused.code].format(**params)
         raise validation_problem([FieldError(refused.field, message)]) from refused
     except SettingsConflict as conflict:
-        last = conflict.last
-        detail = TEXTS.conflict.format(name=last.by.name, time=format_datetime(last.at))
-        raise Problem(409, detail, code="settings_changed", by=last.by.name, at=last.at.isoformat()) from conflict
+        raise _conflict_problem(conflict) from conflict
+
+
+def _conflict_problem(conflict: SettingsConflict) -> Problem:
+    last, code = conflict.last, "settings_changed"
+    if last is None:
+        return Problem(409, TEXTS.no_version, code=code, version=conflict.latest)
+    detail = TEXTS.conflict.format(name=last.by.name, time=format_datetime(last.at))
+    return Problem(409, detail, code=code, version=conflict.latest, by=last.by.name, at=last.at.isoformat())
 
 
 async def propose_day(
-    request: Request, editor: Principal, day: date, new: HolidayBody | None, version: int | None
-) -> Proposal:
+    request: Request, admin: Principal, day: date, new: HolidayBody | None, version: int | None
+) -> PreviewedChange:
     """Return what making this a day off, or without `new` a working day, would change. Raises Problem 409, 422."""
     name, basis = (new.name, new.basis) if new else (None, None)
     with _problems():
-        before, after = await platform_of(request).office_settings.propose_day(day, name, basis, editor.staff)
-        require_version(before.day_changes, version)
-    return await _proposal(request, before, after)
+        proposal = await platform_of(request).office_settings.propose_day(day, name, basis, admin.staff, version)
+    return await _preview(request, proposal)
 
 
 async def propose_targets(
-    request: Request, editor: Principal, days: Mapping[str, int], version: int | None
-) -> Proposal:
+    request: Request, admin: Principal, days: Mapping[str, int], version: int | None
+) -> PreviewedChange:
     """Return what these working days would change. Raises Problem 409."""
     with _problems():
-        before, after = await platform_of(request).office_settings.propose_targets(days, editor.staff)
-        require_version(before.target_changes, version)
-    return await _proposal(request, before, after)
+        proposal = await platform_of(request).office_settings.propose_targets(days, admin.staff, version)
+    return await _preview(request, proposal)
 
 
-async def save_checklist(request: Request, editor: Principal, scope: Scope, body: ChecklistBody) -> OfficeSettings:
+async def save_checklist(request: Request, admin: Principal, scope: Scope, body: ChecklistBody) -> OfficeSettings:
     """Save the items of a scope. Raises Problem 409, 422."""
     items = tuple(CheckItem(item.id or "", item.label, item.concerns) for item in body.items)
     register = platform_of(request).office_settings
     with _problems():
-        before, after = await register.propose_checklist(scope, items, editor.staff)
-        require_version(before.checklist_changes, body.version)
-        return await register.save(before, after)
+        return await register.save(await register.propose_checklist(scope, items, admin.staff, body.version))
 
 
-async def _proposal(request: Request, before: OfficeSettings, after: OfficeSettings) -> Proposal:
-    find_moved: MovedDues | None = getattr(request.app.state, "moved_dues", None)
-    if find_moved is None or after is before:
-        return Proposal(before, after, ())
-    return Proposal(before, after, await find_moved(before.rules, after.rules))
+async def _preview(request: Request, proposal: Proposal) -> PreviewedChange:
+    if not proposal.changes_anything:
+        return PreviewedChange(proposal, ())
+    find_moved: MovedDues | None = request.app.state.moved_dues
+    moved = None if find_moved is None else await find_moved(proposal.before.rules, proposal.after.rules)
+    return PreviewedChange(proposal, moved)
 
 
-async def save(request: Request, proposal: Proposal) -> None:
+async def save(request: Request, proposal: Proposal) -> OfficeSettings:
     """Save what was proposed. Raises Problem 409."""
     with _problems():
-        await platform_of(request).office_settings.save(proposal.before, proposal.after)
+        return await platform_of(request).office_settings.save(proposal)
 
 
 def listed_days(settings: OfficeSettings, day: date) -> list[DayOff]:
@@ -267,19 +272,17 @@ def day_response(one: DayOff) -> HolidayResponse:
     )
 
 
-async def _finish(request: Request, proposal: Proposal, preview: bool, section: str) -> ChangeResponse:
-    saved = proposal.changes_anything and not preview
-    if saved:
-        await save(request, proposal)
-    changes: Sequence[Change] = getattr(proposal.after if saved else proposal.before, section)
+async def _finish(request: Request, change: PreviewedChange, preview: bool) -> ChangeResponse:
+    proposal, moved = change.proposal, change.moved
+    settings = proposal.before if preview else await save(request, proposal)
     return ChangeResponse(
-        saved=saved,
-        version=len(changes),
+        saved=proposal.changes_anything and not preview,
+        version=len(settings.changes(proposal.section)),
         moved=[
             MovedDueResponse(number=one.number, stage=one.stage, due=one.due, new_due=one.new_due)
-            for one in proposal.moved[:MAX_LISTED_MOVES]
+            for one in (moved or ())[:MAX_LISTED_MOVES]
         ],
-        moved_count=len(proposal.moved),
+        moved_count=None if moved is None else len(moved),
     )
 
 
@@ -298,22 +301,22 @@ async def list_holidays(request: Request) -> HolidaysResponse:
 
 @router.put(HOLIDAYS_PATH + "/{day}", response_model=ChangeResponse)
 async def set_holiday(
-    day: Day, body: HolidayBody, editor: Editor, request: Request, preview: Preview = False
+    day: Day, body: HolidayBody, admin: Admin, request: Request, preview: Preview = False
 ) -> ChangeResponse:
-    """Make this a day off."""
-    return await _finish(request, await propose_day(request, editor, day, body, body.version), preview, "day_changes")
+    """Make this a day off, or correct the name or the decree of one."""
+    return await _finish(request, await propose_day(request, admin, day, body, body.version), preview)
 
 
 @router.delete(HOLIDAYS_PATH + "/{day}", response_model=ChangeResponse)
 async def remove_holiday(
     day: Day,
-    editor: Editor,
+    admin: Admin,
     request: Request,
     version: Annotated[int | None, Query(ge=0)] = None,
     preview: Preview = False,
 ) -> ChangeResponse:
     """Make this a working day, also if the nation has a holiday."""
-    return await _finish(request, await propose_day(request, editor, day, None, version), preview, "day_changes")
+    return await _finish(request, await propose_day(request, admin, day, None, version), preview)
 
 
 @router.get(TARGETS_PATH, response_model=TargetsResponse, dependencies=[Depends(READERS)])
@@ -330,10 +333,9 @@ async def read_targets(request: Request) -> TargetsResponse:
 
 
 @router.put(TARGETS_PATH, response_model=ChangeResponse)
-async def set_targets(body: TargetsBody, editor: Editor, request: Request, preview: Preview = False) -> ChangeResponse:
+async def set_targets(body: TargetsBody, admin: Admin, request: Request, preview: Preview = False) -> ChangeResponse:
     """Set the targets of all stages."""
-    proposal = await propose_targets(request, editor, target_days(body), body.version)
-    return await _finish(request, proposal, preview, "target_changes")
+    return await _finish(request, await propose_targets(request, admin, body.as_days(), body.version), preview)
 
 
 @router.get(CHECKLISTS_PATH + "/{scope}", response_model=ChecklistResponse, dependencies=[Depends(READERS)])
@@ -343,9 +345,9 @@ async def read_checklist(scope: Scope, request: Request) -> ChecklistResponse:
 
 
 @router.put(CHECKLISTS_PATH + "/{scope}", response_model=ChecklistResponse)
-async def set_checklist(scope: Scope, body: ChecklistBody, editor: Editor, request: Request) -> ChecklistResponse:
+async def set_checklist(scope: Scope, body: ChecklistBody, admin: Admin, request: Request) -> ChecklistResponse:
     """Set the checklist of a scope for requests that are submitted from now on."""
-    return _checklist_response(await save_checklist(request, editor, scope, body), scope)
+    return _checklist_response(await save_checklist(request, admin, scope, body), scope)
 
 
 def _checklist_response(settings: OfficeSettings, scope: Scope) -> ChecklistResponse:
@@ -354,7 +356,3 @@ def _checklist_response(settings: OfficeSettings, scope: Scope) -> ChecklistResp
         for item in settings.checklists.current(scope)
     ]
     return ChecklistResponse(items=items, version=len(settings.checklist_changes))
-
-
-def target_days(body: TargetsBody) -> dict[str, int]:
-    return body.model_dump(include=set(MAX_TARGETS))

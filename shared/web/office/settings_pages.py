@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from fastapi import APIRouter, Request, Response
 
 from shared.calendar import today
 from shared.contracts.facts import Scope
 from shared.identity.accounts import Role
-from shared.office.settings import Change, DayOff, OfficeSettings
+from shared.office.settings import Change, DayOff
 from shared.settings import Settings
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.dependencies import platform_of
-from shared.web.office.phrases import Editor, load_phrases
-from shared.web.office.settings import listed_days
+from shared.web.forms.posted_form import PostedForm
+from shared.web.office.phrases import load_phrases
+from shared.web.office.settings import Reader, listed_days
 from shared.web.views.formats import format_date, format_size
 from shared.web.views.labels import SCOPE_LABELS
 from shared.web.views.navigation import SETTINGS
@@ -49,20 +49,12 @@ class SettingRow:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class HolidayRow:
-    """A day off, or a national holiday on which the office works."""
-
-    day: date
-    name: str
-    source: str
-
-
 @router.get(SETTINGS)
-async def show_settings(request: Request, editor: Editor) -> Response:
+async def show_settings(request: Request, reader: Reader) -> Response:
     """Show the settings of the office; each is changed where its source says."""
     platform = platform_of(request)
     settings, office_settings = platform.settings, await platform.office_settings.refresh()
+    day = today(platform.clock())
     phrases, _ = await load_phrases(platform.office)
     return await templates(
         request,
@@ -70,11 +62,11 @@ async def show_settings(request: Request, editor: Editor) -> Response:
         office=[_setting_row(settings, name) for name in OFFICE_SETTINGS],
         arms=arms_url(settings),
         limits=[_setting_row(settings, name) for name in LIMIT_SETTINGS],
-        may_change=editor.has_role(Role.ADMIN),
+        may_change=reader.has_role(Role.ADMIN),
         targets=list(office_settings.targets.items()),
         targets_source=last_change(office_settings.target_changes) or _texts.built_in,
         checklists=[(scope, SCOPE_LABELS[scope], office_settings.checklists.current(scope)) for scope in Scope],
-        holidays=coming_holidays(office_settings, today(platform.clock())),
+        holidays=[(one, day_source(one)) for one in listed_days(office_settings, day)],
         phrases=len(phrases),
     )
 
@@ -91,15 +83,6 @@ def _setting_row(settings: Settings, name: str) -> SettingRow:
     )
 
 
-def coming_holidays(settings: OfficeSettings, day: date) -> list[HolidayRow]:
-    """Return the coming days off that are no Saturday or Sunday, and the holidays on which the office works."""
-    return [HolidayRow(one.day, day_name(one), day_source(one)) for one in listed_days(settings, day)]
-
-
-def day_name(one: DayOff) -> str:
-    return str(fill(_texts.working, name=one.name)) if one.is_working_day else one.name
-
-
 def day_source(one: DayOff) -> str:
     """Return where a day off comes from, and who set it."""
     if one.change is None:
@@ -113,3 +96,9 @@ def last_change(changes: Sequence[Change]) -> str:
     if not changes:
         return ""
     return str(fill(_texts.changed, name=changes[-1].by.name, day=format_date(today(changes[-1].at))))
+
+
+def form_version(posted: PostedForm, latest: int) -> str:
+    """Return the version on which the form is based: of a form that is shown again the posted one, after a conflict the latest."""
+    conflict = posted.problem.extra if posted.problem else {}
+    return str(conflict.get("version", posted.text("version", latest)))

@@ -13,15 +13,14 @@ from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.dependencies import platform_of
 from shared.web.forms.posted_form import PostedForm
 from shared.web.office.settings import (
-    EDITORS,
+    ADMIN,
     MAX_LISTED_MOVES,
-    Editor,
+    Admin,
     TargetsBody,
     propose_targets,
     save,
-    target_days,
 )
-from shared.web.office.settings_pages import last_change
+from shared.web.office.settings_pages import form_version, last_change
 from shared.web.views.navigation import SETTINGS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
@@ -36,9 +35,9 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 class TargetsPage:
     """The working days of all stages; a change that moves the due day of open requests is saved by a second button."""
 
-    def __init__(self, request: Request, editor: Editor) -> None:
+    def __init__(self, request: Request, admin: Admin) -> None:
         self._request = request
-        self._editor = editor
+        self._admin = admin
 
     async def show(self, posted: PostedForm) -> Response:
         return await self._render(posted)
@@ -51,22 +50,21 @@ class TargetsPage:
             posted=posted,
             targets=settings.targets,
             field_labels={name: templates.words.settings.targets[name][0] for name in MAX_TARGETS},
-            version=len(settings.target_changes),
+            version=form_version(posted, len(settings.target_changes)),
             changed=last_change(settings.target_changes),
             saved=SAVED in self._request.query_params and not posted.sent,
             **{"moved": (), **proposed},
         )
 
     async def submit(self, posted: PostedForm) -> Response:
-        body = posted.validate(TargetsBody, SEEN_FIELD, version=None)
-        days = target_days(body)
-        proposal = await propose_targets(self._request, self._editor, days, parse_number(posted.text("version")))
+        days = posted.validate(TargetsBody, SEEN_FIELD, version=None).as_days()
+        change = await propose_targets(self._request, self._admin, days, parse_number(posted.text("version")))
         shown = " ".join(map(str, days.values()))
-        if proposal.moved and posted.text(SEEN_FIELD) != shown:
-            moved = proposal.moved[:MAX_LISTED_MOVES]
-            return await self._render(posted, seen=shown, moved=moved, moved_count=len(proposal.moved))
-        await save(self._request, proposal)
+        if change.moved and posted.text(SEEN_FIELD) != shown:
+            moved = change.moved[:MAX_LISTED_MOVES]
+            return await self._render(posted, seen=shown, moved=moved, moved_count=len(change.moved))
+        await save(self._request, change.proposal)
         return see_other(f"{PATH}?{SAVED}")
 
 
-add_form_page(router, PATH, TargetsPage, EDITORS)
+add_form_page(router, PATH, TargetsPage, ADMIN)

@@ -43,7 +43,7 @@ def test_an_administrator_adds_a_day_off_changes_a_target_and_takes_both_back(
     expect(moved).to_contain_text(format_short_date(DUE))
     expect(moved).to_contain_text(format_short_date(NEXT))
     admin.press("Simpan")
-    admin.expect_success(f"{format_weekday_date(DUE)} menjadi hari libur: Pemilihan kepala desa.")
+    admin.expect_success(f"{format_weekday_date(DUE)} kini hari libur: Pemilihan kepala desa.")
     listed = page.get_by_role("row").filter(has_text="Pemilihan kepala desa")
     expect(listed).to_contain_text("Keputusan Bupati, dicatat Ahli Sistem")
     shown = officer.open(f"/verifikasi/{asked.id}")
@@ -68,7 +68,7 @@ def test_an_administrator_adds_a_day_off_changes_a_target_and_takes_both_back(
     admin.session.open("/pengaturan/libur")
     listed.get_by_role("button", name="Jadikan hari kerja").click()
     admin.press("Simpan")
-    admin.expect_success(f"{format_weekday_date(DUE)} menjadi hari kerja.")
+    admin.expect_success(f"{format_weekday_date(DUE)} kini hari kerja.")
     expect(listed).to_have_count(0)
 
 

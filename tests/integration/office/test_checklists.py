@@ -160,6 +160,23 @@ async def test_only_administrators_change_a_checklist_and_later_ones_conflict(ha
     assert (answer.status_code, answer.json()["code"]) == (409, "settings_changed")
 
 
+@pytest.mark.parametrize("shown_again", [{"_do": "add"}, {"_do": "up-1"}, {"label": " "}, {"_resume": "1"}])
+async def test_a_checklist_that_is_shown_again_stays_on_its_version(harness: StaffHarness, shown_again: dict[str, str]):
+    shown, first = await page(harness, "admin", PAGE), await items_of(harness)
+    rows: dict[str, Any] = {name: [item[name] for item in first] for name in ("id", "label", "concerns")}
+    stored = await set_items(harness, DICTIONARY)
+    shown = await send(harness, "admin", PAGE, shown, **{**rows, **shown_again})
+    assert shown.status_code == (422 if "label" in shown_again else 200)
+    conflict = await send(harness, "admin", PAGE, shown, **rows)
+    assert conflict.status_code == 409
+    assert await items_of(harness) == stored
+    text = visible_text(conflict)
+    assert "Isian di halaman ini belum memuat perubahan itu; bila disimpan lagi, isian ini menggantikannya." in text
+    # A button after the conflict keeps the version that the conflict has shown.
+    shown = await send(harness, "admin", PAGE, conflict, **rows, _do="up-1")
+    assert (await send(harness, "admin", PAGE, shown, **rows)).status_code == 303
+
+
 async def test_rows_are_moved_added_and_removed_without_a_script(harness: StaffHarness):
     shown = await page(harness, "admin", PAGE)
     first = await items_of(harness)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from shared.calendar import official_calendar
+from shared.contracts.facts import Staff
+from shared.contracts.stages import MovedDue, StageRules
 from tests.support.services.assignment_pages import error_beside, page, send, submit_form, visible_text
 from tests.support.services.form_browser import browser
 from tests.support.services.services_harness import services_harness
@@ -38,7 +41,7 @@ async def test_a_day_off_that_moves_nothing_is_saved_at_once(harness: StaffHarne
     saved = await submit_form(harness, "admin", HOLIDAYS, **ELECTION)
     assert (saved.status_code, saved.headers["location"]) == (303, f"{HOLIDAYS}?tersimpan=2026-11-24")
     text = visible_text(await page(harness, "admin", saved.headers["location"]))
-    assert "Selasa, 24 November 2026 menjadi hari libur: Pemilihan kepala desa." in text
+    assert "Selasa, 24 November 2026 kini hari libur: Pemilihan kepala desa." in text
     assert "Pemilihan kepala desa Keputusan Bupati, dicatat Admin Contoh, 23 November 2026" in text
     assert "Dicatat atas nama Anda, Admin Contoh." in text
     # Heads read it on the page of all settings.
@@ -67,12 +70,12 @@ async def test_days_off_are_removed_and_brought_back(harness: StaffHarness):
         removed = await opened.send(shown, day="2026-12-25", _do="remove")
         shown = await opened.get(removed.headers["location"])
         text = visible_text(shown)
-        assert "Jumat, 25 Desember 2026 menjadi hari kerja." in text
+        assert "Jumat, 25 Desember 2026 kini hari kerja." in text
         assert "Tetap hari kerja: Hari Raya Natal Ditetapkan kantor, dicatat Admin Contoh, 23 November 2026" in text
         fields = {"day": "2026-12-25", "name": "Hari Raya Natal", "basis": "joint_decree"}
         restored = await opened.send(shown, _do="restore", **fields)
         text = visible_text(await opened.get(restored.headers["location"]))
-        assert "Jumat, 25 Desember 2026 menjadi hari libur: Hari Raya Natal." in text
+        assert "Jumat, 25 Desember 2026 kini hari libur: Hari Raya Natal." in text
         assert (await opened.send(shown, day="kemarin", _do="remove")).status_code == 404
 
 
@@ -130,6 +133,88 @@ async def test_a_form_on_older_settings_names_who_saved_meanwhile(
     assert "Admin Contoh sudah menyimpan perubahan pada 23 November 2026" in html.unescape(late.text)
     # The page has the latest version now, and what was typed.
     assert (await send(harness, "admin", path, late, **other)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "shown_again", [{"day_day": "31", "work_days": "400"}, {"_resume": "1"}], ids=["422", "signed in"]
+)
+@pytest.mark.parametrize(("path", "fields"), [(HOLIDAYS, ELECTION), (TARGETS, {**DAYS, "verify_days": "2"})])
+async def test_a_form_that_is_shown_again_stays_on_its_version(
+    harness: StaffHarness, path: str, fields: dict[str, str], shown_again: dict[str, str]
+):
+    early = await page(harness, "admin", path)
+    assert (await submit_form(harness, "admin", path, **fields)).status_code == 303
+    other = {**fields, "name": "Pemilihan bupati"} if path == HOLIDAYS else {**fields, "verify_days": "3"}
+    known = {name: text for name, text in shown_again.items() if name in {*fields, "_resume"}}
+    shown = await send(harness, "admin", path, early, **{**other, **known})
+    assert shown.status_code == (200 if "_resume" in known else 422)
+    assert (await send(harness, "admin", path, shown, **other)).status_code == 409
+
+
+async def test_targets_that_are_saved_while_moves_are_looked_up_are_not_overwritten(harness: StaffHarness):
+    await harness.submitted()
+    register, find_moved = harness.platform.office_settings, harness.app.state.moved_dues
+
+    async def save_meanwhile(before: StageRules, after: StageRules) -> Sequence[MovedDue]:
+        moved: Sequence[MovedDue] = await find_moved(before, after)
+        if register.current.targets["answer_days"] != 9:
+            days = {**register.current.targets, "answer_days": 9}
+            await register.save(await register.propose_targets(days, Staff(username="admin", name="Admin Contoh")))
+        return moved
+
+    harness.app.state.moved_dues = save_meanwhile
+    wanted = {**DAYS, "verify_days": "3"}
+    shown = await submit_form(harness, "admin", TARGETS, **wanted)
+    assert shown.status_code == 200
+    assert (await send(harness, "admin", TARGETS, shown, **wanted)).status_code == 409
+    assert harness.platform.rules().answer_days == 9
+
+
+async def test_a_conflict_leads_to_what_was_saved_meanwhile(harness: StaffHarness):
+    early = await page(harness, "admin", TARGETS)
+    await submit_form(harness, "admin", TARGETS, **{**DAYS, "verify_days": "2"})
+    late = await send(harness, "admin", TARGETS, early, **{**DAYS, "verify_days": "3"})
+    text = visible_text(late)
+    assert "Isian di halaman ini belum memuat perubahan itu; bila disimpan lagi, isian ini menggantikannya." in text
+    assert f'href="{TARGETS}"' in late.text.partition('id="sum"')[2].partition("<h1")[0]
+
+
+async def test_the_name_and_the_decree_of_a_day_off_are_corrected(harness: StaffHarness):
+    await submit_form(harness, "admin", HOLIDAYS, **ELECTION)
+    saved = await submit_form(
+        harness, "admin", HOLIDAYS, **{**ELECTION, "name": "Pemilihan bupati", "basis": "joint_decree"}
+    )
+    assert saved.status_code == 303
+    text = visible_text(await page(harness, "admin", saved.headers["location"]))
+    assert "Selasa, 24 November 2026 kini hari libur: Pemilihan bupati." in text
+    assert "Pemilihan bupati SKB 3 Menteri, dicatat Admin Contoh, 23 November 2026" in text
+    assert "Pemilihan kepala desa" not in text
+
+
+async def test_the_page_says_what_a_day_is_that_the_nation_has_far_ahead(harness: StaffHarness):
+    day = date(2028, 8, 17)
+    name = official_calendar().holiday(day) or ""
+    fields = {"day_day": "17", "day_month": "8", "day_year": "2028", "name": name, "basis": "joint_decree"}
+    saved = await submit_form(harness, "admin", HOLIDAYS, **fields)
+    assert f"Kamis, 17 Agustus 2028 kini hari libur: {name}." in visible_text(
+        await page(harness, "admin", saved.headers["location"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("2027-12-24", "Jumat, 24 Desember 2027 kini hari libur: Cuti Bersama Hari Raya Natal."),
+        ("2028-08-17", "Kamis, 17 Agustus 2028 kini hari libur:"),
+        ("2026-11-28", ""),
+        ("kemarin", ""),
+    ],
+)
+async def test_what_the_address_calls_saved_is_read_from_the_calendar(harness: StaffHarness, query: str, text: str):
+    shown = visible_text(await page(harness, "admin", f"{HOLIDAYS}?tersimpan={query}"))
+    assert text in shown
+    assert "kini hari" in shown if text else "kini hari" not in shown
+    assert "menjadi hari kerja" not in shown
 
 
 async def test_heads_read_the_settings_and_change_none(harness: StaffHarness):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from shared.calendar import official_calendar
-from shared.office.settings import OfficeSettings
-from shared.web.office.settings_pages import HolidayRow, coming_holidays
+from shared.contracts.facts import Staff
+from shared.office.settings import DayChange, OfficeSettings
+from shared.web.office.settings import listed_days
+from shared.web.office.settings_pages import day_source
 from tests.support.services.assignment_pages import page, visible_text
 from tests.support.services.services_harness import services_harness
 from tests.support.services.staff_harness import StaffHarness
@@ -52,13 +54,33 @@ async def test_others_do_not_read_the_settings(harness: StaffHarness, who: str, 
 
 def test_the_days_off_of_the_coming_year_name_what_the_office_changed():
     calendar = official_calendar({date(2026, 12, 9): "Pemilihan kepala desa", date(2026, 12, 25): None})
-    rows = coming_holidays(OfficeSettings.without_changes(calendar), date(2026, 12, 1))
-    assert rows[:3] == [
-        HolidayRow(date(2026, 12, 9), "Pemilihan kepala desa", "calendar.json"),
-        HolidayRow(
-            date(2026, 12, 24), "Cuti Bersama Hari Raya Natal", "Libur nasional atau cuti bersama, bawaan Simpul"
+    days = listed_days(OfficeSettings.without_changes(calendar), date(2026, 12, 1))
+    assert [(one.day, one.name, one.is_working_day, day_source(one)) for one in days[:3]] == [
+        (date(2026, 12, 9), "Pemilihan kepala desa", False, "calendar.json"),
+        (
+            date(2026, 12, 24),
+            "Cuti Bersama Hari Raya Natal",
+            False,
+            "Libur nasional atau cuti bersama, bawaan Simpul",
         ),
-        HolidayRow(date(2026, 12, 25), "Tetap hari kerja: Hari Raya Natal", "calendar.json"),
+        (date(2026, 12, 25), "Hari Raya Natal", True, "calendar.json"),
     ]
-    assert all(row.day.weekday() < 5 for row in rows)
-    assert rows[-1].day < date(2027, 12, 1)
+    assert all(one.day.weekday() < 5 for one in days)
+    assert days[-1].day < date(2027, 12, 1)
+
+
+def test_a_day_of_the_file_is_one_after_a_page_has_changed_it():
+    election, by = date(2026, 12, 9), Staff(username="admin", name="Admin Contoh")
+    settings = OfficeSettings.without_changes(official_calendar({election: "Pemilihan kepala desa"}))
+    renamed = settings.with_day(
+        DayChange(day=election, name="Pemilihan bupati", by=by, at=datetime(2026, 11, 23, 3, tzinfo=UTC))
+    )
+    for held in (settings, renamed):
+        (day,) = held.days_off(election, election)
+        assert day.in_file
+
+
+async def test_days_on_which_the_office_works_are_marked(harness: StaffHarness):
+    assert (await harness.call("admin", "DELETE", "/api/holidays/2026-12-25")).status_code == 200
+    text = visible_text(await page(harness, "hasan", PAGE))
+    assert "Tetap hari kerja: Hari Raya Natal Ditetapkan kantor, dicatat Admin Contoh, 23 November 2026" in text
