@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
@@ -125,6 +127,7 @@ class EditAccountPage:
             "account.html",
             posted=posted,
             account=account,
+            version=posted.text("version", _version(account)),
             own=account.username == self._admin.username,
             roles=_role_options(),
             open_work=left_behind.get(OPEN_WORK, ()),
@@ -141,7 +144,8 @@ class EditAccountPage:
 
     async def submit(self, posted: PostedForm) -> Response:
         _validate_fields(posted, "name", "email", "roles")
-        form = posted.validate(StaffForm, "make", active=bool(posted.text("active")))
+        form = posted.validate(StaffForm, "make", "version", active=bool(posted.text("active")))
+        await self._require_version(posted.text("version"), form)
         generated = _generate_password(self._request, self._admin, posted) if posted.text("make") else ""
         if generated and form.password:
             raise invalid_fields(password=templates.words.account.password_twice)
@@ -152,6 +156,12 @@ class EditAccountPage:
             return await self._change_own(update)
         account = await change_account(self._request, self._admin, self._username, update)
         return await _respond(self._request, account, CHANGED, generated)
+
+    async def _require_version(self, version: str, form: StaffForm) -> None:
+        """Refuse a form that was filled in on another version, unless the account is as the form wants it. Raises Problem 409."""
+        account = await platform_of(self._request).accounts.account(self._username)
+        if version and account is not None and _version(account) not in (version, _version(form)):
+            raise Problem(409, templates.words.account.conflict)
 
     async def _change_own(self, update: StaffUpdate) -> Response:
         """Change the administrator's own account and keep them signed in; their password is changed on their own page."""
@@ -186,6 +196,12 @@ def _validate_fields(posted: PostedForm, *fields: str) -> None:
         elif validate:
             errors[field] = validate(text)
     require_valid(**errors)
+
+
+def _version(account: Account | StaffForm) -> str:
+    """Return a digest of the fields that the form shows."""
+    shown = (account.name, account.email, sorted(account.roles), account.active)
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
 
 
 def _role_options() -> list[tuple[str, str, str]]:

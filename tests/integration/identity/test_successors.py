@@ -100,6 +100,26 @@ async def test_the_page_lists_the_open_work_and_asks_for_a_successor(harness: St
     assert (await harness.get("hasan", f"{API}/{REQUEST}")).json()["lead"] == "jafar"
 
 
+@pytest.mark.parametrize("again", [{}, {"email": "dewi"}, {"_resume": "1"}], ids=["at once", "422", "signed in"])
+async def test_a_form_does_not_undo_what_another_administrator_changed(harness: StaffHarness, again: dict[str, str]):
+    fields = {"name": "Dewi Andaian, S.Kom.", "email": "dewi@kominfo.example", "roles": "technical", "active": "yes"}
+    async with browser(harness, "admin") as client:
+        shown = await client.get("/akun/dewi")
+        assert (await harness.call("admin", "PATCH", "/api/staff/dewi", json={"active": False})).status_code == 200
+        if again:
+            shown = await client.send(shown, **{**fields, **again})
+            assert shown.status_code == (422 if "email" in again else 200)
+        late = await client.send(shown, **fields)
+        assert (late.status_code, "sudah diubah orang lain" in late.text) == (409, True)
+        account = await harness.platform.accounts.account("dewi")
+        assert account is not None
+        assert (account.active, account.name) == (False, "Dewi Andaian")
+        # A form that is sent twice is no conflict with itself.
+        shown = await client.get("/akun/dewi")
+        for _ in range(2):
+            assert (await client.send(shown, **fields)).status_code == 303
+
+
 async def test_the_process_of_accounts_hands_over_what_other_processes_serve(
     harness: StaffHarness, monkeypatch: pytest.MonkeyPatch
 ):
