@@ -17,9 +17,9 @@ INDEXED_COLUMNS = (
         DEFAULT_ORDER,
         "target_date",
         filtered=("stage_since", "responsible"),
+        combined=(("lead", "target_date"),),
         subsets=(
-            Subset(("lead", "target_date"), selective=True),
-            Subset(("lead", "due", "id", "stage"), selective=True),
+            Subset(("lead", "due", "id", "stage")),
             Subset(("stage", "due", "id", "scope", "unit")),
             Subset(("stage", "stage_since", "id", "scope", "unit")),
             Subset(("responsible", "due")),

@@ -19,7 +19,7 @@ INDEXED_COLUMNS = (
         DEFAULT_ORDER,
         "claimed_by",
         filtered=("claimed_by",),
-        subsets=(Subset(("claimed_by", DEFAULT_ORDER), selective=True),),
+        subsets=(Subset(("claimed_by", DEFAULT_ORDER)),),
     ),
     Column("received_at"),
     Column("advised", "integer", indexed=False),

@@ -22,7 +22,7 @@ from shared.identity.accounts import Role
 from shared.runtime.conflict import conflict_refusal
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
-from shared.storage.port import RecordQuery
+from shared.storage.port import BoundedCount, RecordQuery
 from shared.web.api import commands, serializers
 from shared.web.api.bulk import BulkResult
 from shared.web.api.idempotency import CommandContext
@@ -34,10 +34,10 @@ from shared.web.views.request_list import is_counted
 
 @dataclass(frozen=True, slots=True)
 class ListPosition:
-    """The place of a request in a list, counted from 1 if it is counted, and the ids of its neighbours, "" at either end."""
+    """The place of a request in a list, counted from 1 unless it is far on, and the ids of its neighbours, "" at either end."""
 
     place: int | None
-    total: int | None
+    total: BoundedCount | None
     previous: str
     next: str
 
@@ -66,9 +66,9 @@ class VerificationService(StaffRequestService[State]):
             raise Problem(404, DOCUMENT_NOT_FOUND)
         return document
 
-    async def count_submitted(self) -> int:
+    async def count_submitted(self) -> BoundedCount:
         """Return how many requests await an officer."""
-        return await self.executor.count(requests_query(status=Status.SUBMITTED, advised=False))
+        return await self.executor.bounded_count(requests_query(status=Status.SUBMITTED, advised=False))
 
     async def officers(self) -> list[Staff]:
         """Return the active officers and those who act as one today, by name."""
@@ -106,10 +106,11 @@ class VerificationService(StaffRequestService[State]):
         from_here = (await self.executor.find(replace(whole, after=since, limit=2))).items
         if not from_here or from_here[0].id != loaded.id:
             return None
-        counted = is_counted(whole)
+        before = await self.executor.bounded_count(whole, key) if is_counted(whole) else None
+        place = before.number + 1 if before is not None and before.is_exact else None
         return ListPosition(
-            await self.executor.count_before(whole, key) + 1 if counted else None,
-            await self.executor.count(whole) if counted else None,
+            place,
+            await self.executor.bounded_count(whole) if place else None,
             previous[0].id if previous else "",
             from_here[1].id if len(from_here) > 1 else "",
         )

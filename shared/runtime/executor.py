@@ -15,6 +15,7 @@ from shared.runtime.metrics import COMMANDS
 from shared.runtime.state_cache import StateCache
 from shared.runtime.write_conflicts import MAX_ATTEMPTS, TooManyConflicts, conflict_backoff
 from shared.storage.port import (
+    BoundedCount,
     OutboxEntry,
     ProcessedCommand,
     RecordQuery,
@@ -282,9 +283,9 @@ class Executor(Generic[State]):
         """Count the requests that match a query."""
         return await self.store.count(query)
 
-    async def count_before(self, query: RecordQuery, key: tuple[Scalar, str]) -> int:
-        """Count the matching requests that precede a key in the list."""
-        return await self.store.count_before(query, key)
+    async def bounded_count(self, query: RecordQuery, before: tuple[Scalar, str] | None = None) -> BoundedCount:
+        """Count like `count`, or only what precedes a key in the list, in time that does not grow with the requests."""
+        return await self.store.bounded_count(query, before)
 
     def _to_loaded(self, record: StateRecord) -> Loaded[State]:
         return Loaded(record.id, record.version, self.runner.state(record))

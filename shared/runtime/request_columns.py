@@ -38,22 +38,27 @@ FILTERED_COLUMNS = ("status", "stage", "unit", "scope", "lead", "submitted_at", 
 
 
 def list_columns(
-    order: str, *further: str, filtered: tuple[str, ...] = (), subsets: tuple[Subset, ...] = ()
+    order: str,
+    *further: str,
+    filtered: tuple[str, ...] = (),
+    combined: tuple[tuple[str, ...], ...] = (),
+    subsets: tuple[Subset, ...] = (),
 ) -> tuple[Column, ...]:
     """Return the declarations of `request_columns`, for lists usually ordered by `order` and sorted by `further` columns too.
 
-    Lists of open requests are `filtered` by more columns than those of both services. One index over open requests has them all,
-    and those that lists are sorted by, so that every combination is found in it; `subsets` are further indexes for usual ones.
+    Lists of open requests are `filtered` by more columns than those of both services. Indexes over open requests have them
+    all, and those that lists are sorted by, so that every combination is found in their entries; `combined` are the first keys of
+    further ones. `subsets` are smaller indexes.
     """
     sorts = dict.fromkeys((order, *SORT_COLUMNS.values(), *further))
-    combined = [name for name in dict.fromkeys((*FILTERED_COLUMNS, *filtered, *sorts)) if name != order]
+    all_columns = (*FILTERED_COLUMNS, *filtered, *sorts)
     of_all = tuple(dict.fromkeys((order, "submitted_at")))
     # Without another order, requests of some days are listed by their submission, and need no index with `open`.
     of_sorts = tuple(name for name in sorts if name != order or name != "submitted_at")
+    first_keys = ((order,), ("status", order), ("unit", order), *combined)
     of_open = (
-        Subset((order, "id", *combined)),
-        Subset(("status", order, "id", "advised")),
-        Subset(("lead", order), selective=True),
+        *(Subset(tuple(dict.fromkeys((*first, "id", *all_columns)))) for first in first_keys),
+        Subset(("lead", order)),
         Subset(("due",)),
         Subset(("advised", order)),
         *subsets,
@@ -61,9 +66,10 @@ def list_columns(
     return (
         Column("number", follows="submitted_at"),
         *map(Column, ("submitted_at", "search")),
+        # The lists of one unit are usually the shortest, those of one kind of request the longest.
+        *(Column(name, ordered_by=of_all) for name in ("unit", "lead")),
         Column("status", ordered_by=of_all, filtered_with=("lead", "unit", "scope")),
-        *(Column(name, ordered_by=of_all) for name in ("unit", "scope")),
-        Column("lead", ordered_by=of_all),
+        Column("scope", ordered_by=of_all),
         Column("stage", indexed=False),
         Column("open", "integer", ordered_by=of_sorts, subsets=of_open),
         *(Column(name, indexed=False) for name in ("subject", "name", "lead_name", "due")),

@@ -24,13 +24,9 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """An index over the records in which a column is 1, by `keys`; "id" stands for the id, which else follows the keys.
-
-    Where few records have the same first key, `selective`, the other conditions of a query are tested on the records.
-    """
+    """An index over the records in which a column is 1, by `keys`; "id" stands for the id, which else follows the keys."""
 
     keys: tuple[str, ...]
-    selective: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +152,23 @@ class RecordPage:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundedCount:
+    """How many records match; unless `is_exact`, at least so many do. As text it is like 17, or 10000+."""
+
+    number: int
+    is_exact: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.number}" if self.is_exact else f"{self.number}+"
+
+    def __bool__(self) -> bool:
+        return self.number > 0
+
+    def __add__(self, other: BoundedCount) -> BoundedCount:
+        return BoundedCount(self.number + other.number, self.is_exact and other.is_exact)
+
+
+@dataclass(frozen=True, slots=True)
 class StateChange:
     """A record reached this version; `cursor` is where to resume after a lost connection."""
 
@@ -209,8 +222,8 @@ class StateStore(Protocol):
     async def count(self, query: RecordQuery) -> int:
         """Count the records that match the conditions and `search`; limit and keys are ignored."""
 
-    async def count_before(self, query: RecordQuery, key: tuple[Scalar, str]) -> int:
-        """Count the matching records that precede a key in the list."""
+    async def bounded_count(self, query: RecordQuery, before: tuple[Scalar, str] | None = None) -> BoundedCount:
+        """Count like `count`, or only what precedes a key in the list, in time that does not grow with the records."""
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         """Return a page of the ids of all records, in order."""

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from itertools import takewhile
+from typing import Literal, TypeVar
 from zlib import crc32
 
 from shared.storage.port import Column, RecordQuery, Scalar, sortable_time
 
+Value = TypeVar("Value", bound=Scalar | tuple[Scalar, ...])
 Limit = Literal["at_least", "below"]
 FOLLOWING_TOLERANCE = timedelta(days=1)
 MAX_SORTED = 7_000
 """Records with the values of some filters that are found and sorted; if they are more, the list is read in its order."""
+MAX_ENTRIES = 10_000
+"""Entries of an index that are read to count or to sort a list of a subset."""
+MAX_TESTED_ENTRIES = 3_000
+"""The same if further conditions are tested on each."""
+MAX_LOOKUPS = 500
+"""The same if each entry leads to a record that has to be read, which takes as long as tens of entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,6 @@ class SubsetIndex:
 
     column: str
     keys: tuple[str, ...]
-    selective: bool
 
     @property
     def name(self) -> str:
@@ -44,6 +51,41 @@ class SubsetIndex:
             count += 1
         return count
 
+    def limits(self, query: RecordQuery) -> RecordQuery:
+        """Return the conditions on the first keys, which limit what is read of the index: values, then values or a range."""
+        single = self.prefix(query)
+        following = self.keys[single : single + 1]
+        where = {key: query.where[key] for key in self.keys[:single]}
+        where |= {key: query.where[key] for key in following if None not in _alternatives(query.where.get(key))}
+        at_least, below = (
+            {key: bounds[key] for key in following if key in bounds} for bounds in (query.at_least, query.below)
+        )
+        return replace(query, where=where, at_least=at_least, below=below, search="")
+
+    def rest(self, query: RecordQuery) -> RecordQuery:
+        """Return the other conditions, which are tested on each entry."""
+        limits = self.limits(query)
+        at_least, below = without(query.at_least, *limits.at_least), without(query.below, *limits.below)
+        return replace(query, where=without(query.where, self.column, *limits.where), at_least=at_least, below=below)
+
+    def holds_list(self, query: RecordQuery) -> bool:
+        """Whether the list is a part of the index, in its order."""
+        rest = self.rest(query)
+        is_limited = not (rest.where or rest.at_least or rest.below or rest.search)
+        return is_limited and query.order in self.keys[self.prefix(query) :][:1]
+
+    def covers(self, query: RecordQuery) -> bool:
+        """Whether the entries hold all that the conditions and the order of the query need."""
+        needed = {*query.where, *query.at_least, *query.below, query.order}
+        return not query.search and needed <= {self.column, "id", *self.keys}
+
+    def max_read(self, query: RecordQuery) -> int:
+        """Return how many entries may be read to count or to sort the list."""
+        if not self.covers(query):
+            return MAX_LOOKUPS
+        rest = self.rest(query)
+        return MAX_TESTED_ENTRIES if rest.where or rest.at_least or rest.below else MAX_ENTRIES
+
 
 @dataclass(frozen=True, slots=True)
 class ValueIndex:
@@ -55,35 +97,87 @@ class ValueIndex:
 
 def subset_indexes(columns: Sequence[Column]) -> list[SubsetIndex]:
     """Return the declared indexes."""
-    return [SubsetIndex(column.name, one.keys, one.selective) for column in columns for one in column.subsets]
+    return [SubsetIndex(column.name, one.keys) for column in columns for one in column.subsets]
 
 
-def choose_subset_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> SubsetIndex | None:
-    """Return the index that a list reads, None if the query is not about a subset or another index has its order.
-
-    That is an index with all conditions among its keys, and the order of the list after those with a single value. Else it is one
-    whose first key is selective, else one with conditions and order, which is read as a whole and costs little in a subset.
-    """
-    usable, covering = _usable(indexes, query), _covering(indexes, query)
+def choose_ordered_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> SubsetIndex | None:
+    """Return the index over a subset that has the list in its order and all conditions among its keys, None if there is none."""
+    covering = _covering(indexes, query)
     ordered = [one for one in covering if query.order in one.keys[one.prefix(query) :][:1]]
-    selective = [one for one in usable if one.selective and one.prefix(query)]
-    in_order = [one for one in ordered if one.prefix(query)] or selective or ordered
-    sorting = [one for one in covering if query.order in one.keys and len(query.where) + len(query.below) > 1]
-    return max(in_order or sorting, key=lambda one: (one.prefix(query), query.order in one.keys), default=None)
+    return max(ordered, key=lambda one: one.prefix(query), default=None)
+
+
+def limiting_indexes(indexes: Sequence[SubsetIndex], query: RecordQuery) -> list[SubsetIndex]:
+    """Return the indexes over a subset that the query limits by their first keys, the most limited one first."""
+    found: dict[tuple[object, ...], SubsetIndex] = {}
+    by_cost = sorted(_usable(indexes, query), key=lambda one: (not one.covers(query), len(one.keys)))
+    for one in by_cost:
+        limits = one.limits(query)
+        if limits.where or limits.at_least or limits.below:
+            found.setdefault((*limits.where, "", *limits.at_least, "", *limits.below), one)
+    return sorted(found.values(), key=lambda one: -_limited_keys(one, query))
+
+
+def choose_sorted_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> SubsetIndex | None:
+    """Return the index whose entries hold what the list needs and have to be sorted, the most limited one."""
+    covering = [one for one in _usable(indexes, query) if one.covers(replace(query, search=""))]
+    return max(covering, key=lambda one: (_limited_keys(one, query), -len(one.keys)), default=None)
+
+
+def choose_part_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> SubsetIndex | None:
+    """Return the index to sort a list by if what it shows is not among the first records of the subset in its order.
+
+    None if the list is not about a subset, has no further conditions, or has an index in its order.
+    """
+    is_filtered = bool(query.at_least or query.below or query.search or len(query.where) > 1)
+    if not is_filtered or choose_ordered_index(indexes, query) is not None:
+        return None
+    return choose_sorted_index(indexes, query)
+
+
+def only(bounds: Mapping[str, Scalar], name: str) -> dict[str, Scalar]:
+    """Return the limit of one column."""
+    return {name: bounds[name]} if name in bounds else {}
+
+
+def without(values: Mapping[str, Value], *names: str) -> dict[str, Value]:
+    """Return the conditions on other columns."""
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def bounded_count_indexes(
+    indexes: Sequence[SubsetIndex], query: RecordQuery, *, from_key: bool = False
+) -> list[SubsetIndex]:
+    """Return the indexes over a subset that a bounded count reads, each if it gives up on those before it.
+
+    To count from a key on, the index that has the order of the list begins there.
+    """
+    ordered = choose_ordered_index(indexes, query) if from_key else None
+    if ordered is not None:
+        return [ordered]
+    found = [*limiting_indexes(indexes, query)[:1], choose_sorted_index(indexes, query)]
+    return list(dict.fromkeys(one for one in found if one is not None))
 
 
 def value_indexes(columns: Sequence[Column], indexes: Sequence[SubsetIndex], query: RecordQuery) -> list[ValueIndex]:
-    """Return the indexes with values of the query, except for a list that an index over a subset has in its order."""
-    if choose_subset_index(indexes, query) is not None:
+    """Return the indexes over all records with values of the query, which is not about a subset."""
+    if _usable(indexes, query):
         return []
     found = []
     for column in columns:
-        names = (column.name, *column.filtered_with)
-        where = {name: query.where[name] for name in names if _is_single(query.where.get(name))}
-        if column.name in where and column.filtered_with and (len(where) > 1 or query.order not in column.ordered_by):
+        filters = [name for name in (column.name, *column.filtered_with) if _is_single(query.where.get(name))]
+        if (
+            column.filtered_with
+            and column.name in filters
+            and (len(filters) > 1 or query.order not in column.ordered_by)
+        ):
+            where = {
+                name: query.where[name]
+                for name in takewhile(filters.__contains__, (column.name, *column.filtered_with))
+            }
             conditions = replace(query, where=where, at_least={}, below={}, search="")
             found.append(ValueIndex(f"with_{column.name}", conditions))
-        at_least, below = _only(query.at_least, column.name), _only(query.below, column.name)
+        at_least, below = only(query.at_least, column.name), only(query.below, column.name)
         found += _within_limits(column, query)
         if (at_least or below) and column.indexed and not column.ordered_by and column.name != query.order:
             conditions = replace(query, where={}, at_least=at_least, below=below, search="")
@@ -92,12 +186,13 @@ def value_indexes(columns: Sequence[Column], indexes: Sequence[SubsetIndex], que
 
 
 def _within_limits(column: Column, query: RecordQuery) -> Iterator[ValueIndex]:
-    """Yield the indexes with one value of a column and limits of one that its lists are ordered by."""
-    if not _is_single(query.where.get(column.name)):
+    """Yield the indexes with one value of a column, and limits of one that its lists are ordered by."""
+    if not _is_single(query.where.get(column.name)) or column.subsets:
         return
     for order in column.ordered_by:
-        at_least, below = _only(query.at_least, order), _only(query.below, order)
-        if (at_least or below) and order != query.order:
+        at_least, below = only(query.at_least, order), only(query.below, order)
+        is_first = order == column.ordered_by[0] and not column.filtered_with and query.order not in column.ordered_by
+        if is_first or ((at_least or below) and order != query.order):
             where = {column.name: query.where[column.name]}
             conditions = replace(query, where=where, at_least=at_least, below=below, search="")
             yield ValueIndex(f"by_{column.name}_{order}", conditions)
@@ -128,18 +223,13 @@ def narrow(query: RecordQuery, found: Mapping[Limit, Scalar]) -> RecordQuery:
     return replace(query, at_least={**query.at_least, **at_least}, below={**query.below, **below})
 
 
-def _only(bounds: Mapping[str, Scalar], name: str) -> dict[str, Scalar]:
-    return {name: bounds[name]} if name in bounds else {}
-
-
 def _is_single(wanted: Scalar | tuple[Scalar, ...]) -> bool:
     return wanted is not None and not isinstance(wanted, tuple)
 
 
 def choose_counted_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> SubsetIndex | None:
-    """Return the index that a count reads: the one whose first keys the conditions limit most, of these the smallest."""
-    selective = [one for one in _usable(indexes, query) if one.selective and one.prefix(query)]
-    candidates = _covering(indexes, query) or selective
+    """Return the index that an exact count reads: the one whose first keys the conditions limit most, of these the smallest."""
+    candidates = _covering(indexes, query) or limiting_indexes(indexes, query)
     return max(candidates, key=lambda one: (_limited_keys(one, query), -len(one.keys)), default=None)
 
 
@@ -154,9 +244,12 @@ def _covering(indexes: Sequence[SubsetIndex], query: RecordQuery) -> list[Subset
 
 def _limited_keys(index: SubsetIndex, query: RecordQuery) -> int:
     """Return how many of the first keys the query limits; one with a single value counts twice as much as the last one."""
-    single = index.prefix(query)
-    following = index.keys[single : single + 1]
-    return 2 * single + any(key in query.where or key in query.below or key in query.at_least for key in following)
+    single, limits = index.prefix(query), index.limits(query)
+    return 2 * single + bool(len(limits.where) > single or limits.at_least or limits.below)
+
+
+def _alternatives(wanted: Scalar | tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    return wanted if isinstance(wanted, tuple) else (wanted,)
 
 
 def _is_one(wanted: Scalar | tuple[Scalar, ...]) -> bool:

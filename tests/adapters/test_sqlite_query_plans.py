@@ -282,9 +282,10 @@ async def test_no_list_that_is_offered_scans_or_sorts_more_than_open_requests(tm
 
 def page_plans(file: SqliteDatabase, lister: KeysetPaginator, query: RecordQuery) -> list[list[str]]:
     """Return the plans of the first page, of a later one, and of its counts if it is a list of open requests."""
-    found = [lister.list_statement(one, 51) for one in (query, replace(query, after=("2026-07-01", "5")))]
+    key = ("2026-07-01", "5")
+    found = [lister.list_statement(one, 51) for one in (query, replace(query, after=key))]
     if query.where.get("open") == 1:
-        found += [lister.count_statement(query), lister.count_before_statement(query, ("2026-07-01", "5"))]
+        found += [lister.count_statement(query), lister.count_statement(query, before=key)]
     return [plan(file, *statement) for statement in found]
 
 

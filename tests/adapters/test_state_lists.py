@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.storage.mongo import queries as mongo_queries
-from shared.storage.port import RecordPage, RecordQuery, Scalar, StateStore, Write, sortable_time
+from shared.storage.port import BoundedCount, RecordPage, RecordQuery, Scalar, StateStore, Write, sortable_time
 from shared.storage.sqlite import queries as sqlite_queries
 from shared.storage.subsets import MAX_SORTED
 from shared.text.search import build_search_text, normalize_query
@@ -311,5 +311,5 @@ async def test_the_records_before_a_key_are_counted(store: StateStore, descendin
     )
     find = RecordQuery("submitted_at", where={"open": 1}, descending=descending, limit=100)
     keys = (await store.find(find)).keys
-    assert [await store.count_before(find, key) for key in keys] == [0, 1, 2, 3, 4, 5]
-    assert await store.count_before(replace(find, where={"open": 2}), keys[-1]) == 0
+    assert [await store.bounded_count(find, key) for key in keys] == [BoundedCount(place) for place in range(6)]
+    assert await store.bounded_count(replace(find, where={"open": 2}), keys[-1]) == BoundedCount(0)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from shared.storage import search
-from shared.storage.port import RecordPage, RecordQuery, StateStore, Write
+from shared.storage.port import BoundedCount, RecordPage, RecordQuery, StateStore, Write
 from tests.support.adapters.state_records import make_write, save_write
 
 WORDS = (
@@ -107,7 +107,7 @@ async def test_pages_of_a_search_cover_all_that_it_finds(store: StateStore, desc
     page = await store.find(query)
     while True:
         met += ids(page)
-        assert await store.count_before(query, page.keys[0]) == len(met) - len(page.keys)
+        assert await store.bounded_count(query, page.keys[0]) == BoundedCount(len(met) - len(page.keys))
         if not page.has_next:
             break
         following = await store.find(replace(query, after=page.keys[-1]))

@@ -104,7 +104,7 @@ class QueuePage(HeadPage):
         count = None
         # The archive only grows, so that counting it would take longer every year.
         if name != "archive":
-            count = await self.assignment.executor.count(tab_query(name, self.assignment.today()))
+            count = await self.assignment.executor.bounded_count(tab_query(name, self.assignment.today()))
         return WORDS.tabs[name], page_url(QUEUE_PATH, tab=name, search=query.search), name == query.open_tab, count
 
     async def _lead_choices(self, selected: str) -> list[tuple[str, str]]:

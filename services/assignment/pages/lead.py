@@ -115,7 +115,7 @@ class OwnWorkPage(LeadPage):
             label = WORDS.tabs.mine_open if lead == own else names[lead]
             address = page_url(WORK_PATH, search=query.search, lead="" if lead == own else lead)
             address = address if "?" in address else f"{address}?{OPEN_TAB}"
-            count = await self.assignment.executor.count(open_work_query(lead))
+            count = await self.assignment.executor.bounded_count(open_work_query(lead))
             tabs.append((label, address, lead == chosen and not show_all, count))
         all_address = page_url(WORK_PATH, tab="all", search=query.search, lead="" if chosen == own else chosen)
         return [*tabs, (WORDS.tabs.mine_all, all_address, show_all, None)]

@@ -22,7 +22,7 @@ from shared.contracts.lifecycle import Status
 from shared.identity.accounts import Role
 from shared.identity.principal import Principal
 from shared.runtime.executor import Loaded
-from shared.storage.port import RecordQuery
+from shared.storage.port import BoundedCount, RecordQuery
 from shared.web.api.exports import ExportKind
 from shared.web.api.request_lists import page_values
 from shared.web.forms.posted_form import PostedForm
@@ -35,7 +35,7 @@ from shared.web.views.words import load_words
 LIVE_PATH = "/api/assignment/live"
 _common = load_words("shared.web.views")
 
-TabLink = tuple[str, str, bool, int | None]
+TabLink = tuple[str, str, bool, BoundedCount | None]
 """Label, URL, whether it is the current tab, and the number of its requests, None if they are not counted."""
 
 
@@ -70,13 +70,13 @@ class StaffPage:
         viewers = await self.assignment.platform.presence.enter(loaded.id, self.principal.staff)
         return [viewer.name for viewer in viewers]
 
-    async def _menu_counts(self) -> dict[str, int]:
-        count, counts = self.assignment.executor.count, {}
+    async def _menu_counts(self) -> dict[str, BoundedCount]:
+        count, counts = self.assignment.executor.bounded_count, dict[str, BoundedCount]()
         if self.principal.has_role(Role.STRUCTURAL):
             counts[OVERDUE] = await count(overdue_query(self.assignment.today()))
             counts[QUEUE_PATH] = await count(requests_query(status=Status.VERIFIED))
         if leads := self.principal.usernames_for(Role.TECHNICAL):
-            counts[WORK_PATH] = sum([await count(open_work_query(lead)) for lead in leads])
+            counts[WORK_PATH] = sum([await count(open_work_query(lead)) for lead in leads], BoundedCount(0))
         return counts
 
     async def export(self, kind: ExportKind, requests: RecordQuery) -> Response:

@@ -22,7 +22,7 @@ from shared.contracts.lifecycle import Status
 from shared.identity.principal import Principal
 from shared.office.presence import viewer_names
 from shared.runtime.executor import Loaded
-from shared.storage.port import RecordQuery
+from shared.storage.port import BoundedCount, RecordQuery
 from shared.web.api.exports import ExportKind
 from shared.web.office.views import ListName, view_chips
 from shared.web.views.formats import format_weekday_date
@@ -37,7 +37,7 @@ _texts, _common = TEXTS.queue, load_words("shared.web.views")
 
 router = APIRouter(prefix=QUEUE_PATH, route_class=PageRoute, include_in_schema=False)
 
-Tab = tuple[str, str, bool, int | None]
+Tab = tuple[str, str, bool, BoundedCount | None]
 """Label, URL, whether it is the current one, and count."""
 
 
@@ -124,7 +124,11 @@ def _chips(query: QueuePageQuery, officer: Principal) -> list[tuple[str, str, bo
 async def _tab(verification: VerificationService, name: str, query: QueuePageQuery) -> Tab:
     """Return a tab with the count of its list; the archive grows without end and is not counted."""
     tab_query = query.model_copy(update={"status": name, "after": "", "before": ""})
-    count = None if name == ALL_LIST else await verification.executor.count(list_query(tab_query, verification.today()))
+    count = (
+        None
+        if name == ALL_LIST
+        else await verification.executor.bounded_count(list_query(tab_query, verification.today()))
+    )
     return _texts.tab[name], list_links(tab_query).url(), name == query.status, count
 
 
@@ -141,7 +145,7 @@ async def _empty_state(verification: VerificationService, query: QueuePageQuery)
 async def _empty_search(verification: VerificationService, query: QueuePageQuery) -> EmptyState:
     """Say how many requests the list has without the filters."""
     texts, unfiltered = _texts.empty.filtered, QueuePageQuery(status=query.status)
-    count = await verification.executor.count(list_query(unfiltered, verification.today()))
+    count = await verification.executor.bounded_count(list_query(unfiltered, verification.today()))
     text = fill(
         texts.text if count else texts.nothing,
         asked=", ".join(_filter_labels(query)),

@@ -8,15 +8,21 @@ from dataclasses import replace
 from shared.storage.mongo.client import Collection, Fields, MongoDatabase
 from shared.storage.mongo.mapping import LEAST, PROJECTION, index_name, record, to_bson
 from shared.storage.mongo.word_index import SEARCH, WORDS, WordIndex
-from shared.storage.port import Column, RecordPage, RecordQuery, Scalar, StateRecord
+from shared.storage.port import BoundedCount, Column, RecordPage, RecordQuery, Scalar, StateRecord
 from shared.storage.search import search_terms
 from shared.storage.subsets import (
+    MAX_LOOKUPS,
     MAX_SORTED,
     Limit,
+    SubsetIndex,
+    bounded_count_indexes,
     choose_counted_index,
-    choose_subset_index,
+    choose_ordered_index,
+    choose_part_index,
     followed_limits,
+    limiting_indexes,
     narrow,
+    only,
     subset_indexes,
     value_indexes,
 )
@@ -41,10 +47,11 @@ class KeysetPaginator:
         if few is None:
             query = await self._narrowed(query)
         hint = few or self.hint(query)
-        rows = await self._run(query, query.limit + 1, match, hint)
+        sorting = choose_part_index(self._subsets, query) if few is None else None
+        rows = await self._run(query, query.limit + 1, match, hint, sorting)
         more, rows = len(rows) > query.limit, rows[: query.limit]
         opposite = query.opposite(rows[0][0] if rows else None)
-        other = opposite is not None and bool(await self._run(opposite, 1, match, hint))
+        other = opposite is not None and bool(await self._run(opposite, 1, match, hint, sorting))
         if query.before is not None:
             rows.reverse()
             more, other = other, more
@@ -64,6 +71,11 @@ class KeysetPaginator:
             async with self._database.operation():
                 if await self._records.count_documents(self.filter(index.query), **options) < MAX_SORTED:
                     return index.name
+        ordered = choose_ordered_index(self._subsets, query)
+        if ordered is None or not ordered.holds_list(query):
+            for one in limiting_indexes(self._subsets, query):
+                if await self._count_read(one, self._limits(one, query)) <= MAX_LOOKUPS:
+                    return one.name
         return None
 
     async def _narrowed(self, query: RecordQuery) -> RecordQuery:
@@ -83,11 +95,53 @@ class KeysetPaginator:
         subset = choose_counted_index(self._subsets, query)
         return await self._count_matching(self.filter(query), await self._match(query), subset.name if subset else None)
 
-    async def count_before(self, query: RecordQuery, key: Key) -> int:
-        """Count the matching records that precede a key."""
+    async def bounded_count(self, query: RecordQuery, before: Key | None = None) -> BoundedCount:
+        """Count the matching records, or those that precede a key, in a bounded number of entries."""
         match = await self._match(query)
-        filters, hint = self.filters_beyond(replace(query, after=None, before=key)), self.hint(query)
-        return sum([await self._count_matching(condition, match, hint) for condition in filters])
+        preceding = replace(query, after=None, before=before)
+        indexes = bounded_count_indexes(self._subsets, query, from_key=before is not None)
+        if match is not None or not indexes:
+            filters, hint = self.filters_beyond(preceding), self.hint(query)
+            return BoundedCount(sum([await self._count_matching(condition, match, hint) for condition in filters]))
+        found = BoundedCount(0, is_exact=False)
+        for index in indexes:
+            counted = await self._count_in(index, preceding)
+            if counted.is_exact:
+                return counted
+            found = max(found, counted, key=lambda one: one.number)
+        return found
+
+    async def _count_in(self, index: SubsetIndex, query: RecordQuery) -> BoundedCount:
+        """Count what matches among the first entries of an index that the query limits."""
+        number, most = 0, index.max_read(query)
+        in_order = query.order in index.keys[index.prefix(query) :][:1]
+        limits = self._limits(index, query)
+        parts = self.filters_beyond(replace(limits, before=query.before)) if in_order else [self.filter(limits)]
+        tested = self._conditions(index.rest(query))
+        tested += [] if in_order else [{"$or": self.filters_beyond(query)}]
+        for part in parts:
+            pipeline: list[Fields] = [
+                {"$match": part},
+                {"$limit": most + 1},
+                {"$match": _all(tested)},
+                {"$count": "number"},
+            ]
+            async with self._database.operation():
+                read = await self._records.count_documents(part, hint=index.name, limit=most + 1)
+                rows = await self._records.aggregate(pipeline, hint=index.name).to_list(1)
+            number += sum(row["number"] for row in rows)
+            if read > most:
+                return BoundedCount(number, is_exact=False)
+        return BoundedCount(number)
+
+    async def _count_read(self, index: SubsetIndex, limits: RecordQuery) -> int:
+        async with self._database.operation():
+            return await self._records.count_documents(self.filter(limits), hint=index.name, limit=MAX_LOOKUPS + 1)
+
+    def _limits(self, index: SubsetIndex, query: RecordQuery) -> RecordQuery:
+        """Return the conditions by which the entries of an index are read."""
+        limits = index.limits(query)
+        return replace(limits, where={index.column: 1, **limits.where}, after=None, before=None)
 
     async def _count_matching(self, condition: Fields, match: Fields | None, hint: str | None) -> int:
         options: Fields = {"hint": WORDS} if match is not None else {"hint": hint} if hint else {}
@@ -95,16 +149,46 @@ class KeysetPaginator:
             return await self._records.count_documents(_with_match(condition, match), **options)
 
     async def _run(
-        self, query: RecordQuery, limit: int, match: Fields | None, hint: str | None
+        self, query: RecordQuery, limit: int, match: Fields | None, hint: str | None, sorting: SubsetIndex | None
     ) -> list[tuple[Key, StateRecord]]:
+        """Return the first records of a list; one that needs `sorting` is read in its order first, up to MAX_LOOKUPS."""
+        if match is None and sorting is not None:
+            first = await self._run_in_part(query, limit, sorting)
+            if first is not None:
+                return first
+            hint = sorting.name
         field = self._field(query.order)
-        rows: list[Fields] = []
+        rows = list[Fields]()
         for condition in self.filters_beyond(query):
             if (missing := limit - len(rows)) > 0:
                 options: Fields = {"sort": self.order(query), "limit": missing, "hint": hint}
                 cursor = self._records.find(_with_match(condition, match), {**PROJECTION, field: 1}, **options)
                 async with self._database.operation():
                     rows += await cursor.batch_size(missing).to_list(missing)
+        return [((row.get(field), row["_id"]), record(row)) for row in rows]
+
+    async def _run_in_part(
+        self, query: RecordQuery, limit: int, sorting: SubsetIndex
+    ) -> list[tuple[Key, StateRecord]] | None:
+        """Return the first records of a list, None if they are not all among the first MAX_LOOKUPS of the subset in its order."""
+        field, column = self._field(query.order), sorting.column
+        of_subset = replace(
+            query, where={column: 1}, at_least=only(query.at_least, field), below=only(query.below, field), search=""
+        )
+        rows, hint = list[Fields](), index_name(column, query.order)
+        for part in self.filters_beyond(of_subset):
+            first: list[Fields] = [{"$match": part}, {"$sort": dict(self.order(query))}, {"$limit": MAX_LOOKUPS}]
+            matching: list[Fields] = [
+                {"$match": self.filter(query)},
+                {"$limit": limit - len(rows)},
+                {"$project": {**PROJECTION, field: 1}},
+            ]
+            async with self._database.operation():
+                rows += await self._records.aggregate([*first, *matching], hint=hint).to_list(limit)
+                if len(rows) == limit:
+                    break
+                if await self._records.count_documents(part, hint=hint, limit=MAX_LOOKUPS) == MAX_LOOKUPS:
+                    return None
         return [((row.get(field), row["_id"]), record(row)) for row in rows]
 
     def order(self, query: RecordQuery) -> list[tuple[str, int]]:
@@ -114,7 +198,7 @@ class KeysetPaginator:
 
     def hint(self, query: RecordQuery) -> str | None:
         """Return the index of a subset, or of a filtered column that has the order of the list, so that no other is used."""
-        if (subset := choose_subset_index(self._subsets, query)) is not None:
+        if (subset := choose_ordered_index(self._subsets, query)) is not None:
             return subset.name
         having_order = [name for name in query.where if query.order in self._orders.get(name, ())]
         single = [name for name in having_order if not isinstance(query.where[name], tuple | None)]
@@ -134,7 +218,7 @@ class KeysetPaginator:
         key, ascending = query.after if query.before is None else query.before, query.reads_ascending
         if key is None:
             return [_all(conditions)]
-        value, (beyond, up_to) = to_bson(key[0]), ("$gt", "$gte") if ascending else ("$lt", "$lte")
+        value, beyond = to_bson(key[0]), "$gt" if ascending else "$lt"
         further = {"_id": {beyond: key[1]}}
         if field == "_id":
             return [_all([*conditions, further])]
@@ -143,9 +227,9 @@ class KeysetPaginator:
             return (
                 [without, _all([*conditions, {field: {"$gte": LEAST[self._kinds[field]]}}])] if ascending else [without]
             )
-        # The bound is given twice: the index uses the first, and the second separates records with an equal value.
-        rest = _all([*conditions, {field: {up_to: value}}, {"$or": [{field: {beyond: value}}, further]}])
-        return [rest] if ascending else [rest, _all([*conditions, {field: None}])]
+        # Each is one range of the index; together they would begin with all records with an equal value.
+        rest = [_all([*conditions, {field: value}, further]), _all([*conditions, {field: {beyond: value}}])]
+        return rest if ascending else [*rest, _all([*conditions, {field: None}])]
 
     def filter(self, query: RecordQuery) -> Fields:
         """Return the filter for the conditions and `search`."""

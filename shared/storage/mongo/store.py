@@ -27,6 +27,7 @@ from shared.storage.mongo.mapping import (
 from shared.storage.mongo.queries import KeysetPaginator
 from shared.storage.port import (
     COLUMNS_VERSION,
+    BoundedCount,
     Column,
     DeadLetter,
     OutboxEntry,
@@ -118,8 +119,8 @@ class MongoStateStore:
     async def count(self, query: RecordQuery) -> int:
         return await self._paginator.count(query)
 
-    async def count_before(self, query: RecordQuery, key: tuple[Scalar, str]) -> int:
-        return await self._paginator.count_before(query, key)
+    async def bounded_count(self, query: RecordQuery, before: tuple[Scalar, str] | None = None) -> BoundedCount:
+        return await self._paginator.bounded_count(query, before)
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         rows = await self._rows({"_id": {"$gt": after}}, limit, projection={"_id": 1}, sort=[("_id", 1)])

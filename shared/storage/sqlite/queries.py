@@ -8,21 +8,27 @@ from typing import Any
 
 import apsw
 
-from shared.storage.port import Column, RecordQuery, Scalar
+from shared.storage.port import BoundedCount, Column, RecordQuery, Scalar
 from shared.storage.search import search_terms
 from shared.storage.sqlite.connection import read_number
 from shared.storage.sqlite.word_index import WordIndex
 from shared.storage.subsets import (
+    MAX_LOOKUPS,
     MAX_SORTED,
     Limit,
     SubsetIndex,
     ValueIndex,
+    bounded_count_indexes,
     choose_counted_index,
-    choose_subset_index,
+    choose_ordered_index,
+    choose_part_index,
     followed_limits,
+    limiting_indexes,
     narrow,
+    only,
     subset_indexes,
     value_indexes,
+    without,
 )
 
 MAX_BRANCHES = 12
@@ -37,14 +43,23 @@ Key = tuple[Scalar, str]
 
 @dataclass(frozen=True, slots=True)
 class FewRecords:
-    """The source of records with certain values, and the statement that counts them up to MAX_SORTED."""
+    """The index that finds the records with certain values, the statement that counts them up to `most`, and its subset."""
 
     source: str
     count: Clause
+    most: int = MAX_SORTED
+    subset: SubsetIndex | None = None
 
 
-Found = str | FewRecords | None
-"""An expression for the index of words, or the index of some values."""
+@dataclass(frozen=True, slots=True)
+class PartInOrder:
+    """A list of a subset, which is read in its order up to MAX_LOOKUPS records, and is sorted if these are not enough."""
+
+    sorting: FewRecords
+
+
+Found = str | FewRecords | PartInOrder | None
+"""An expression for the index of words, the index of some values, or what is read in part."""
 
 
 class KeysetPaginator:
@@ -57,13 +72,15 @@ class KeysetPaginator:
 
     def page(self, db: apsw.Connection, query: RecordQuery) -> tuple[list[Key], bool, bool]:
         """Return the (order, id) keys of a page in order, and whether there are more records after and before it."""
-        match = self._match(db, query) or self._choose_few(db, query)
-        if match is None:
+        found: Found = self._match(db, query) or self._choose_few(db, query)
+        if found is None:
             query = self._narrowed(db, query)
-        keys = self._run(db, query, match, query.limit + 1)
+            index = choose_part_index(self._subsets, query)
+            found = PartInOrder(self._few_in(index, query)) if index else None
+        keys = self._run(db, query, found, query.limit + 1)
         more, keys = len(keys) > query.limit, keys[: query.limit]
         opposite = query.opposite(keys[0] if keys else None)
-        other = opposite is not None and bool(self._run(db, opposite, match, 1))
+        other = opposite is not None and bool(self._run(db, opposite, found, 1, is_sorted=False))
         return (keys, more, other) if query.before is None else (keys[::-1], other, more)
 
     def _match(self, db: apsw.Connection, query: RecordQuery) -> str | None:
@@ -75,7 +92,7 @@ class KeysetPaginator:
 
     def _choose_few(self, db: apsw.Connection, query: RecordQuery) -> FewRecords | None:
         """Return an index that finds the records with some values of the query, if they are few and none has their order."""
-        return next((few for few in self.few_records(query) if read_number(db, *few.count) < MAX_SORTED), None)
+        return next((few for few in self.few_records(query) if read_number(db, *few.count) < few.most), None)
 
     def _narrowed(self, db: apsw.Connection, query: RecordQuery) -> RecordQuery:
         """Add limits of the list's order that follow from those of another column."""
@@ -90,7 +107,11 @@ class KeysetPaginator:
 
     def few_records(self, query: RecordQuery) -> list[FewRecords]:
         """Return the indexes with values of the query, except for a list that an index has in its order."""
-        return [self._source_by(index) for index in value_indexes(self._declared, self._subsets, query)]
+        found = [self._source_by(index) for index in value_indexes(self._declared, self._subsets, query)]
+        ordered = choose_ordered_index(self._subsets, query)
+        if ordered is None or not ordered.holds_list(query):
+            found += [self._few_in(index, query) for index in limiting_indexes(self._subsets, query)]
+        return found
 
     def _source_by(self, index: ValueIndex) -> FewRecords:
         condition, bindings = _join(self._conditions(index.query))
@@ -98,17 +119,33 @@ class KeysetPaginator:
         counted = ("SELECT count(*) FROM (SELECT 1 FROM ", source, condition, f" LIMIT {MAX_SORTED})")
         return FewRecords(source, ("".join(counted), bindings))
 
-    def _run(self, db: apsw.Connection, query: RecordQuery, match: Found, limit: int) -> list[Key]:
-        sql, bindings = self.list_statement(query, limit, match)
+    def _few_in(self, index: SubsetIndex, query: RecordQuery) -> FewRecords:
+        source, most = self._source(index), index.max_read(query)
+        condition, bindings = _join(self._conditions(index.limits(query), subset=index))
+        counted = ("SELECT count(*) FROM (SELECT 1 FROM ", source, condition, f" LIMIT {most})")
+        return FewRecords(source, ("".join(counted), bindings), most, index)
+
+    def _run(
+        self, db: apsw.Connection, query: RecordQuery, found: Found, limit: int, *, is_sorted: bool = True
+    ) -> list[Key]:
+        """Return the first keys of a list, or any of its keys unless they have to be `is_sorted`."""
+        if isinstance(found, PartInOrder):
+            keys = self._run_in_part(db, query, limit)
+            if keys is not None:
+                return keys
+            found = found.sorting
+        sql, bindings = self.list_statement(query, limit, found, is_sorted=is_sorted)
         return [(row[0], row[1]) for row in db.execute(sql, bindings)]
 
-    def list_statement(self, query: RecordQuery, limit: int, match: Found = None) -> Clause:
+    def list_statement(
+        self, query: RecordQuery, limit: int, match: str | FewRecords | None = None, *, is_sorted: bool = True
+    ) -> Clause:
         """Return SQL and bindings for the keys after `after`, or before `before`, nearest first.
 
         With `match`, the few records that it finds, in the index of words or by their values, are filtered and sorted.
         """
         if match is not None:
-            return self._matching_statement(query, limit, match)
+            return self._matching_statement(query, limit, match, is_sorted=is_sorted)
         branches = self.branches(query, limit)
         if len(branches) == 1:
             return branches[0]
@@ -120,27 +157,64 @@ class KeysetPaginator:
         """Return selects that each follow one index up to the limit; the list is their merge."""
         order, ascending = self._check_column(query.order), query.reads_ascending
         key = query.after if query.before is None else query.before
-        subset = choose_subset_index(self._subsets, query)
-        source = self._source(subset)
+        subset, segments = choose_ordered_index(self._subsets, query), self._beyond(query, key, ascending)
+        source, query = self._source(subset), _without_implied_limit(query, key, ascending)
         head, tail = ("SELECT ", order, " AS value, id FROM ", source), _order_by(order, ascending, limit)
         conditions = [
-            _join([*self._conditions(one, self._leading_columns(one), subset), segment])
-            for one in ([query] if subset else self._split_by_value(query))
-            for segment in self._beyond(order, key, ascending)
+            _join([*self._conditions(one, self._leading_column(one), subset), segment])
+            for one in ([query] if subset or self._leading_column(query) else self._split_by_value(query))
+            for segment in segments
         ]
         return [("".join((*head, condition, tail)), bindings) for condition, bindings in conditions]
 
-    def _matching_statement(self, query: RecordQuery, limit: int, match: str | FewRecords) -> Clause:
+    def _run_in_part(self, db: apsw.Connection, query: RecordQuery, limit: int) -> list[Key] | None:
+        """Return the first keys of a list, None if they are not all among the first MAX_LOOKUPS of the subset in its order."""
+        keys = list[Key]()
+        for matching, count in self.part_statements(query, limit):
+            keys += [(row[0], row[1]) for row in db.execute(*matching)]
+            if len(keys) >= limit:
+                break
+            if read_number(db, *count) == MAX_LOOKUPS:
+                return None
+        return keys[:limit]
+
+    def part_statements(self, query: RecordQuery, limit: int) -> list[tuple[Clause, Clause]]:
+        """Return pairs of SQL and bindings for what follows the key, nearest first.
+
+        One finds keys among the first MAX_LOOKUPS records of the subset in the order of the list, one counts these records.
+        """
         order, ascending = self._check_column(query.order), query.reads_ascending
-        segments = self._beyond(order, query.after if query.before is None else query.before, ascending)
+        key = query.after if query.before is None else query.before
+        [column] = {index.column for index in self._subsets if query.where.get(index.column) == 1}
+        filters, values = _all(self._conditions(replace(query, where=without(query.where, column))))
+        limits = replace(
+            query, where={}, at_least=only(query.at_least, order), below=only(query.below, order), search=""
+        )
+        limited = self._conditions(_without_implied_limit(limits, key, ascending))
+        source = f" FROM {self._table} INDEXED BY {self._table}_by_{column}_{order}"
+        head = ("SELECT value, id FROM (SELECT ", order, " AS value, id, ", filters, " AS matches", source)
+        statements = list[tuple[Clause, Clause]]()
+        for segment in self._beyond(query, key, ascending):
+            condition, bindings = _join([(f"{column} = 1", []), *limited, segment])
+            read = condition + _order_by(order, ascending, MAX_LOOKUPS)
+            matching = "".join((*head, read, ") WHERE matches", _order_by("value", ascending, limit)))
+            counted = "".join(("SELECT count(*) FROM (SELECT 1", source, read, ")"))
+            statements.append(((matching, [*values, *bindings]), (counted, bindings)))
+        return statements
+
+    def _matching_statement(
+        self, query: RecordQuery, limit: int, match: str | FewRecords, *, is_sorted: bool
+    ) -> Clause:
+        order, ascending = self._check_column(query.order), query.reads_ascending
+        segments = self._beyond(query, query.after if query.before is None else query.before, ascending)
         condition, bindings = self._matching(query, match, _either(segments))
-        tail = _order_by("value", ascending, limit)
+        tail = _order_by("value", ascending, limit) if is_sorted else f" LIMIT {limit:d}"
         return "".join(("SELECT ", order, " AS value, id FROM ", condition, tail)), bindings
 
     def _matching(self, query: RecordQuery, match: str | FewRecords, *further: Clause) -> Clause:
         """Return the part of a statement from the table on that reads the records found in an index."""
         if isinstance(match, FewRecords):
-            condition, bindings = _join([*self._conditions(query), *further])
+            condition, bindings = _join([*self._conditions(query, subset=match.subset), *further])
             return match.source + condition, bindings
         found = (f"place IN ({self._words.rowids})", [match])
         condition, bindings = _join([found, *self._conditions(query), *further])
@@ -150,34 +224,63 @@ class KeysetPaginator:
         """Count the matching records."""
         return read_number(db, *self.count_statement(query, self._match(db, query)))
 
-    def count_before(self, db: apsw.Connection, query: RecordQuery, key: Key) -> int:
-        """Count the matching records that precede a key."""
-        return read_number(db, *self.count_before_statement(query, key, self._match(db, query)))
+    def bounded_count(self, db: apsw.Connection, query: RecordQuery, before: Key | None = None) -> BoundedCount:
+        """Count the matching records, or those that precede a key, in a bounded number of entries."""
+        match = self._match(db, query)
+        indexes = bounded_count_indexes(self._subsets, query, from_key=before is not None)
+        if match is not None or not indexes:
+            return BoundedCount(read_number(db, *self.count_statement(query, match, before)), is_exact=True)
+        found = BoundedCount(0, is_exact=False)
+        for index in indexes:
+            counted = self._count_in(db, index, query, before)
+            if counted.is_exact:
+                return counted
+            found = max(found, counted, key=lambda one: one.number)
+        return found
 
-    def count_statement(self, query: RecordQuery, match: str | None = None) -> Clause:
-        """Return SQL and bindings for the number of matching records."""
+    def _count_in(
+        self, db: apsw.Connection, index: SubsetIndex, query: RecordQuery, before: Key | None
+    ) -> BoundedCount:
+        number, most = 0, index.max_read(query)
+        for sql, bindings in self.bounded_count_statements(index, query, before):
+            [[read, matching]] = db.execute(sql, bindings).fetchall()
+            number += int(str(matching))
+            if int(str(read)) > most:
+                return BoundedCount(number, is_exact=False)
+        return BoundedCount(number, is_exact=True)
+
+    def bounded_count_statements(
+        self, index: SubsetIndex, query: RecordQuery, before: Key | None = None
+    ) -> list[Clause]:
+        """Return statements for the number of entries read, at most one more than allowed, and how many of them match."""
+        order = self._check_column(query.order)
+        segments = self._beyond(query, before, ascending=query.descending)
+        limiting = _without_implied_limit(index.limits(query), before, ascending=query.descending)
+        limits, rest = self._conditions(limiting, subset=index), self._conditions(index.rest(query))
+        in_order = order in index.keys[index.prefix(query) :][:1]
+        if not in_order:
+            segments, rest = [("", [])], [*rest, _either(segments)]
+        filters, values = _all(rest)
+        statements = list[Clause]()
+        for segment in segments:
+            condition, bindings = _join([*limits, segment])
+            head = ("SELECT count(*), coalesce(sum(matches), 0) FROM (SELECT ", filters, " AS matches FROM ")
+            limit = f" LIMIT {index.max_read(query) + 1})"
+            statements.append(("".join((*head, self._source(index), condition, limit)), [*values, *bindings]))
+        return statements
+
+    def count_statement(self, query: RecordQuery, match: str | None = None, before: Key | None = None) -> Clause:
+        """Return SQL and bindings for the number of matching records, or of those that precede a key."""
+        preceding = _either(self._beyond(query, before, ascending=query.descending))
         if match is not None:
-            found, bindings = self._matching(query, match)
+            found, bindings = self._matching(query, match, preceding)
             return "".join(("SELECT count(*) FROM ", found)), bindings
         subset = choose_counted_index(self._subsets, query)
-        condition, bindings = _join(self._conditions(query, subset=subset))
+        condition, bindings = _join([*self._conditions(query, subset=subset), preceding])
         return "".join(("SELECT count(*) FROM ", self._source(subset), condition)), bindings
 
     def _source(self, subset: SubsetIndex | None) -> str:
         return f"{self._table} INDEXED BY {self._table}_{subset.name}" if subset else self._table
-
-    def count_before_statement(self, query: RecordQuery, key: Key, match: str | None = None) -> Clause:
-        """Return SQL and bindings for the number of matching records that precede a key."""
-        subset = choose_subset_index(self._subsets, query)
-        order, conditions = self._check_column(query.order), self._conditions(query, subset=subset)
-        segments = self._beyond(order, key, ascending=query.descending)
-        if match is not None:
-            found, bindings = self._matching(query, match, _either(segments))
-            return "".join(("SELECT count(*) FROM ", found)), bindings
-        joined = [_join([*conditions, segment]) for segment in segments]
-        source = self._source(subset)
-        counts = ["".join(("(SELECT count(*) FROM ", source, condition, ")")) for condition, _ in joined]
-        return "SELECT " + " + ".join(counts), [value for _, bindings in joined for value in bindings]
 
     def _check_column(self, name: str) -> str:
         if name not in self._columns:
@@ -192,8 +295,9 @@ class KeysetPaginator:
                 return [replace(query, where={**query.where, name: value}) for value in dict.fromkeys(wanted)]
         return [query]
 
-    def _beyond(self, order: str, key: Key | None, ascending: bool) -> list[Clause]:
+    def _beyond(self, query: RecordQuery, key: Key | None, ascending: bool) -> list[Clause]:
         """Return conditions for what follows a key, nearest first; records without a value precede those with one."""
+        order = self._check_column(query.order)
         if key is None:
             return [("", [])]
         value, record_id = key
@@ -202,28 +306,26 @@ class KeysetPaginator:
             return [(f"id {sign} ?", [record_id])]
         if value is not None:
             beyond = (f"({order}, id) {sign} (?, ?)", [value, record_id])
-            return [beyond] if ascending else [beyond, (f"{order} IS NULL", [])]
+            is_limited = order in query.at_least or order in query.below
+            return [beyond] if ascending or is_limited else [beyond, (f"{order} IS NULL", [])]
         without = (f"{order} IS NULL AND id {sign} ?", [record_id])
         # A comparison, because SQLite does not use an index for IS NOT NULL.
         return [without, (f"{order} >= {_LEAST[self._columns[order].kind]}", [])] if ascending else [without]
 
-    def _leading_columns(self, query: RecordQuery) -> frozenset[str]:
-        """Return the filtered columns whose index has the order of the list; empty if there is none."""
-        return frozenset(
+    def _leading_column(self, query: RecordQuery) -> str:
+        """Return the filtered column whose index has the order of the list, the first declared of several; "" for none."""
+        having_order = (
             name
-            for name, wanted in query.where.items()
-            if wanted is not None
-            and not isinstance(wanted, tuple)
-            and query.order in self._columns[self._check_column(name)].ordered_by
+            for name, column in self._columns.items()
+            if query.order in column.ordered_by and not isinstance(query.where.get(name), tuple | None)
         )
+        return next(having_order, "")
 
-    def _conditions(
-        self, query: RecordQuery, leading: frozenset[str] = frozenset(), subset: SubsetIndex | None = None
-    ) -> list[Clause]:
-        """Return the conditions; if there are leading columns, indexes of others are excluded, because they need a sort."""
+    def _conditions(self, query: RecordQuery, leading: str = "", subset: SubsetIndex | None = None) -> list[Clause]:
+        """Return the conditions; if there is a leading column, indexes of others are excluded, because they need a sort."""
 
         def term(name: str) -> str:
-            excluded = leading and subset is None and name not in (*leading, query.order)
+            excluded = leading and subset is None and name not in (leading, query.order)
             return ("+" if excluded else "") + self._check_column(name)
 
         # The condition of the subset is written out, because SQLite compares it with that of the index.
@@ -239,6 +341,16 @@ class KeysetPaginator:
             (f"instr(' ' || {self._check_column(SEARCH)} || ' ', ?) > 0", [term]) for term in search_terms(query.search)
         ]
         return clauses
+
+
+def _without_implied_limit(query: RecordQuery, key: Key | None, ascending: bool) -> RecordQuery:
+    """Return the query without a limit of its order that the key implies, because SQLite uses one of the two only."""
+    value, bounds = (key[0] if key else None), query.at_least if ascending else query.below
+    limit = bounds.get(query.order)
+    if not isinstance(value, str) or not isinstance(limit, str) or (value < limit if ascending else value > limit):
+        return query
+    others = without(bounds, query.order)
+    return replace(query, at_least=others) if ascending else replace(query, below=others)
 
 
 def _order_by(order: str, ascending: bool, limit: int) -> str:
@@ -259,6 +371,12 @@ def _either(clauses: Sequence[Clause]) -> Clause:
     texts = [f"({text})" for text, _ in clauses if text]
     bindings = [value for _, values in clauses for value in values]
     return (f"({' OR '.join(texts)})" if texts else ""), bindings
+
+
+def _all(clauses: Sequence[Clause]) -> Clause:
+    """Return the conjunction of conditions as a value, 1 if there are none."""
+    texts = [f"({text})" for text, _ in clauses if text]
+    return " AND ".join(texts) or "1", [value for _, values in clauses for value in values]
 
 
 def _join(clauses: Sequence[Clause]) -> Clause:

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 from shared.clock import Clock
 from shared.storage.compression import compress, decompress
 from shared.storage.port import (
+    BoundedCount,
     Column,
     DeadLetter,
     OutboxEntry,
@@ -130,8 +131,8 @@ class SqliteStateStore:
     async def count(self, query: RecordQuery) -> int:
         return await self._database.read_snapshot(lambda db: self._paginator.count(db, query))
 
-    async def count_before(self, query: RecordQuery, key: tuple[Scalar, str]) -> int:
-        return await self._database.read_snapshot(lambda db: self._paginator.count_before(db, query, key))
+    async def bounded_count(self, query: RecordQuery, before: tuple[Scalar, str] | None = None) -> BoundedCount:
+        return await self._database.read_snapshot(lambda db: self._paginator.bounded_count(db, query, before))
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         sql = self._sql("SELECT id FROM @documents WHERE id > ? ORDER BY id LIMIT ?")

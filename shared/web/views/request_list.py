@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from shared.contracts.request_state import StaffRequestState
 from shared.contracts.stages import STAGES, StageRules, stage_clock
 from shared.runtime.executor import Executor, Loaded, LoadedPage
-from shared.storage.port import RecordQuery
+from shared.storage.port import BoundedCount, RecordQuery
 from shared.web.api.lists import page_response
 from shared.web.api.request_lists import RequestListQuery
 from shared.web.views.labels import SCOPE_LABELS
@@ -61,21 +61,23 @@ class ListLinks:
 
 @dataclass(frozen=True, slots=True)
 class ListPart:
-    """The numbers of the first and last request of a page, and of all, None if they are not counted."""
+    """The numbers of the first and last request of a page, and of all."""
 
     first: int
     last: int
-    total: int | None
+    total: BoundedCount
 
 
 async def list_part(executor: Executor[Any], query: RecordQuery, page: LoadedPage[Any]) -> ListPart | None:
-    """Return the part of a list of open requests that a page shows; lists that only grow are not counted."""
+    """Return the part of a list of open requests that a page shows; lists that only grow are not counted, nor pages far on."""
     if not page.items or not is_counted(query):
         return None
     whole = replace(query, after=None, before=None)
-    before = await executor.count_before(whole, page.previous) if page.previous else 0
-    total = await executor.count(whole)
-    return ListPart(before + 1, before + len(page.items), max(total, before + len(page.items)))
+    before = await executor.bounded_count(whole, page.previous) if page.previous else BoundedCount(0)
+    if not before.is_exact:
+        return None
+    last, total = before.number + len(page.items), await executor.bounded_count(whole)
+    return ListPart(before.number + 1, last, replace(total, number=max(total.number, last)))
 
 
 def is_counted(query: RecordQuery) -> bool:

@@ -17,10 +17,16 @@ from shared.storage.port import (
     Scalar,
     StateRecord,
     StateStore,
+    Subset,
     Write,
 )
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+SUBSETS = (
+    Subset(("submitted_at", "id", "status", "unit", "due", "percent")),
+    Subset(("status", "submitted_at", "id", "unit", "due", "percent")),
+    Subset(("unit", "submitted_at")),
+)
 COLUMNS = (
     Column("number", unique=True, follows="submitted_at"),
     Column("status", ordered_by=("submitted_at",), filtered_with=("unit",)),
@@ -28,7 +34,7 @@ COLUMNS = (
     Column("unit"),
     Column("due"),
     Column("percent", "integer"),
-    Column("open", "integer", ordered_by=("unit", "due", "percent")),
+    Column("open", "integer", ordered_by=("unit", "due", "percent"), subsets=SUBSETS),
     Column("search"),
 )
 
