@@ -58,12 +58,12 @@ class Times:
 
 
 def listed(store: StateStore, query: RecordQuery) -> Call:
-    """Return the call that reads a page of a list, and its number of requests if that is shown."""
+    """Return the call that reads a page of a list, and its number of requests as pages show it."""
 
     async def call() -> None:
         await store.find(query)
         if query.where.get("open") == 1:
-            await store.count(query)
+            await store.bounded_count(query)
 
     return call
 

@@ -72,16 +72,20 @@ class SubsetIndex:
         """Whether the list is a part of the index, in its order."""
         rest = self.rest(query)
         is_limited = not (rest.where or rest.at_least or rest.below or rest.search)
-        return is_limited and query.order in self.keys[self.prefix(query) :][:1]
+        return is_limited and self.has_order(query)
 
-    def covers(self, query: RecordQuery) -> bool:
+    def covers(self, query: RecordQuery, *, with_order: bool = True) -> bool:
         """Whether the entries hold all that the conditions and the order of the query need."""
-        needed = {*query.where, *query.at_least, *query.below, query.order}
+        needed = {*query.where, *query.at_least, *query.below, *((query.order,) if with_order else ())}
         return not query.search and needed <= {self.column, "id", *self.keys}
 
-    def max_read(self, query: RecordQuery) -> int:
-        """Return how many entries may be read to count or to sort the list."""
-        if not self.covers(query):
+    def has_order(self, query: RecordQuery) -> bool:
+        """Whether the entries with the values of the query have the order of the list."""
+        return query.order in self.keys[self.prefix(query) :][:1]
+
+    def max_read(self, query: RecordQuery, *, with_order: bool) -> int:
+        """Return how many entries may be read to count the list, or what is on one side of a key in it, or to sort it."""
+        if not self.covers(query, with_order=with_order):
             return MAX_LOOKUPS
         rest = self.rest(query)
         return MAX_TESTED_ENTRIES if rest.where or rest.at_least or rest.below else MAX_ENTRIES
@@ -103,14 +107,18 @@ def subset_indexes(columns: Sequence[Column]) -> list[SubsetIndex]:
 def choose_ordered_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> SubsetIndex | None:
     """Return the index over a subset that has the list in its order and all conditions among its keys, None if there is none."""
     covering = _covering(indexes, query)
-    ordered = [one for one in covering if query.order in one.keys[one.prefix(query) :][:1]]
+    ordered = [one for one in covering if one.has_order(query)]
     return max(ordered, key=lambda one: one.prefix(query), default=None)
 
 
-def limiting_indexes(indexes: Sequence[SubsetIndex], query: RecordQuery) -> list[SubsetIndex]:
+def limiting_indexes(
+    indexes: Sequence[SubsetIndex], query: RecordQuery, *, with_order: bool = True
+) -> list[SubsetIndex]:
     """Return the indexes over a subset that the query limits by their first keys, the most limited one first."""
     found: dict[tuple[object, ...], SubsetIndex] = {}
-    by_cost = sorted(_usable(indexes, query), key=lambda one: (not one.covers(query), len(one.keys)))
+    by_cost = sorted(
+        _usable(indexes, query), key=lambda one: (not one.covers(query, with_order=with_order), len(one.keys))
+    )
     for one in by_cost:
         limits = one.limits(query)
         if limits.where or limits.at_least or limits.below:
@@ -155,7 +163,7 @@ def bounded_count_indexes(
     ordered = choose_ordered_index(indexes, query) if from_key else None
     if ordered is not None:
         return [ordered]
-    found = [*limiting_indexes(indexes, query)[:1], choose_sorted_index(indexes, query)]
+    found = [*limiting_indexes(indexes, query, with_order=from_key)[:1], choose_sorted_index(indexes, query)]
     return list(dict.fromkeys(one for one in found if one is not None))
 
 
@@ -229,7 +237,7 @@ def _is_single(wanted: Scalar | tuple[Scalar, ...]) -> bool:
 
 def choose_counted_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> SubsetIndex | None:
     """Return the index that an exact count reads: the one whose first keys the conditions limit most, of these the smallest."""
-    candidates = _covering(indexes, query) or limiting_indexes(indexes, query)
+    candidates = _covering(indexes, query) or limiting_indexes(indexes, query, with_order=False)
     return max(candidates, key=lambda one: (_limited_keys(one, query), -len(one.keys)), default=None)
 
 

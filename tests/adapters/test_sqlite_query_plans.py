@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -14,9 +15,11 @@ import pytest
 
 from services.notification import projections as notification
 from services.notification.domain.state import STATUSES
+from shared.contracts.facts import Scope
+from shared.contracts.stages import STAGES, Stage
 from shared.identity.sqlite import SqliteAccountStore
-from shared.storage import search
-from shared.storage.port import Column, RecordQuery, Scalar, StateStore, sortable_time
+from shared.storage import search, subsets
+from shared.storage.port import Column, RecordQuery, Scalar, StateStore, Write, sortable_time
 from shared.storage.sqlite import queries, schema
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.queries import KeysetPaginator
@@ -29,6 +32,9 @@ from tests.support.adapters.state_records import COLUMNS, NOW, make_write, save_
 
 TABLES = Tables("verification", COLUMNS)
 LISTER = KeysetPaginator("verification", COLUMNS)
+MANY_OPEN, MAX_STEPS = 5_000, 20_000
+"""Open requests, and steps of SQLite's machine for a list of them; to read all takes five or more for each."""
+DAY_COLUMNS = ("submitted_at", "received_at", "due", "target_date", "stage_since")
 KEYS: tuple[tuple[Scalar, str] | None, ...] = (None, ("2026-07-01", "5"), (None, "5"))
 
 
@@ -278,6 +284,65 @@ async def test_no_list_that_is_offered_scans_or_sorts_more_than_open_requests(tm
     assert len(plans) > 500
     assert [(name, steps) for name, found in plans.items() for steps in found if is_scan(steps, table)] == []
     file.close()
+
+
+@pytest.mark.parametrize("service", LISTS)
+async def test_lists_and_counts_of_many_open_requests_read_a_limited_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str
+):
+    monkeypatch.setattr(subsets, "MAX_ENTRIES", 500)
+    monkeypatch.setattr(subsets, "MAX_TESTED_ENTRIES", 500)
+    for module in (subsets, queries):
+        monkeypatch.setattr(module, "MAX_LOOKUPS", 100)
+    columns, lists, _ = LISTS[service]
+    file, lister = SqliteDatabase(tmp_path / "simpul.db"), KeysetPaginator(service, columns)
+    store = SqliteStateStore(file, service, columns, lambda: NOW)
+    await store.prepare()
+    await save_write(store, *(open_request(columns, number) for number in range(MANY_OPEN)))
+    file.close()
+    db = apsw.Connection(str(tmp_path / "simpul.db"), statementcachesize=0)
+    offered = {
+        str(query): query
+        for listed in lists
+        for _, query in listed.queries(1, ["name", "-due", "lead"])
+        if query.where.get("open") == 1 and not query.search
+    }
+    steps = dict[str, int]()
+    for name, query in offered.items():
+        page = replace(query, limit=5)
+        steps[f"page of {name}"] = count_steps(db, partial(lister.page, query=page))
+        steps[f"count of {name}"] = count_steps(db, partial(lister.bounded_count, query=query))
+    db.close()
+    assert len(steps) > 100
+    assert {name: taken for name, taken in steps.items() if taken > MAX_STEPS} == {}
+
+
+def open_request(columns: Sequence[Column], number: int) -> Write:
+    """Return a write whose columns have values that depend on the number but not on each other."""
+    pick = random.Random(number)
+    samples: dict[str, Scalar] = {
+        "status": pick.choice(tuple(STAGES)).value,
+        "stage": pick.choice(tuple(Stage)).value,
+        "scope": pick.choice(tuple(Scope)).value,
+        "open": 1,
+        "advised": None,
+    }
+    days = {name: f"2026-{pick.randrange(1, 13):02d}-{pick.randrange(1, 29):02d}" for name in DAY_COLUMNS}
+    words = {column.name: f"{pick.randrange(30)}" for column in columns if column.kind == "text"}
+    numbers = {column.name: pick.randrange(9) for column in columns if column.kind == "integer"}
+    values = {**words, **numbers, **days, **samples, "number": f"INT-{number:06d}"}
+    return replace(make_write(f"{number:05d}"), columns={column.name: values[column.name] for column in columns})
+
+
+def count_steps(db: apsw.Connection, read: Callable[[apsw.Connection], object]) -> int:
+    steps = list[int]()
+
+    def add(event: dict[str, Any]) -> None:
+        steps.append(event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"])
+
+    db.trace_v2(apsw.SQLITE_TRACE_PROFILE, add)
+    read(db)
+    return sum(steps)
 
 
 def page_plans(file: SqliteDatabase, lister: KeysetPaginator, query: RecordQuery) -> list[list[str]]:

@@ -113,8 +113,8 @@ class KeysetPaginator:
 
     async def _count_in(self, index: SubsetIndex, query: RecordQuery) -> BoundedCount:
         """Count what matches among the first entries of an index that the query limits."""
-        number, most = 0, index.max_read(query)
-        in_order = query.order in index.keys[index.prefix(query) :][:1]
+        number, most = 0, index.max_read(query, with_order=query.before is not None)
+        in_order = index.has_order(query)
         limits = self._limits(index, query)
         parts = self.filters_beyond(replace(limits, before=query.before)) if in_order else [self.filter(limits)]
         tested = self._conditions(index.rest(query))

@@ -120,8 +120,8 @@ class KeysetPaginator:
         return FewRecords(source, ("".join(counted), bindings))
 
     def _few_in(self, index: SubsetIndex, query: RecordQuery) -> FewRecords:
-        source, most = self._source(index), index.max_read(query)
-        condition, bindings = _join(self._conditions(index.limits(query), subset=index))
+        source, most = self._source(index), index.max_read(query, with_order=True)
+        condition, bindings = _join(self._conditions(index.limits(query), index))
         counted = ("SELECT count(*) FROM (SELECT 1 FROM ", source, condition, f" LIMIT {most})")
         return FewRecords(source, ("".join(counted), bindings), most, index)
 
@@ -158,14 +158,19 @@ class KeysetPaginator:
         order, ascending = self._check_column(query.order), query.reads_ascending
         key = query.after if query.before is None else query.before
         subset, segments = choose_ordered_index(self._subsets, query), self._beyond(query, key, ascending)
-        source, query = self._source(subset), _without_implied_limit(query, key, ascending)
-        head, tail = ("SELECT ", order, " AS value, id FROM ", source), _order_by(order, ascending, limit)
-        conditions = [
-            _join([*self._conditions(one, self._leading_column(one), subset), segment])
-            for one in ([query] if subset or self._leading_column(query) else self._split_by_value(query))
-            for segment in segments
-        ]
-        return [("".join((*head, condition, tail)), bindings) for condition, bindings in conditions]
+        query, tail = _without_implied_limit(query, key, ascending), _order_by(order, ascending, limit)
+        branches = list[Clause]()
+        for one in [query] if subset or self._leading_column(query) else self._split_by_value(query):
+            source = self._source(subset) if subset else self._source_in_order(one)
+            for segment in segments:
+                condition, bindings = _join([*self._conditions(one, subset), segment])
+                branches.append(("".join(("SELECT ", order, " AS value, id FROM ", source, condition, tail)), bindings))
+        return branches
+
+    def _source_in_order(self, query: RecordQuery) -> str:
+        """Return the table, read by the index that has the list of a value of a filtered column in its order."""
+        leading = self._leading_column(query)
+        return f"{self._table} INDEXED BY {self._table}_by_{leading}_{query.order}" if leading else self._table
 
     def _run_in_part(self, db: apsw.Connection, query: RecordQuery, limit: int) -> list[Key] | None:
         """Return the first keys of a list, None if they are not all among the first MAX_LOOKUPS of the subset in its order."""
@@ -214,7 +219,7 @@ class KeysetPaginator:
     def _matching(self, query: RecordQuery, match: str | FewRecords, *further: Clause) -> Clause:
         """Return the part of a statement from the table on that reads the records found in an index."""
         if isinstance(match, FewRecords):
-            condition, bindings = _join([*self._conditions(query, subset=match.subset), *further])
+            condition, bindings = _join([*self._conditions(query, match.subset), *further])
             return match.source + condition, bindings
         found = (f"place IN ({self._words.rowids})", [match])
         condition, bindings = _join([found, *self._conditions(query), *further])
@@ -241,7 +246,7 @@ class KeysetPaginator:
     def _count_in(
         self, db: apsw.Connection, index: SubsetIndex, query: RecordQuery, before: Key | None
     ) -> BoundedCount:
-        number, most = 0, index.max_read(query)
+        number, most = 0, index.max_read(query, with_order=before is not None)
         for sql, bindings in self.bounded_count_statements(index, query, before):
             [[read, matching]] = db.execute(sql, bindings).fetchall()
             number += int(str(matching))
@@ -253,19 +258,17 @@ class KeysetPaginator:
         self, index: SubsetIndex, query: RecordQuery, before: Key | None = None
     ) -> list[Clause]:
         """Return statements for the number of entries read, at most one more than allowed, and how many of them match."""
-        order = self._check_column(query.order)
         segments = self._beyond(query, before, ascending=query.descending)
         limiting = _without_implied_limit(index.limits(query), before, ascending=query.descending)
-        limits, rest = self._conditions(limiting, subset=index), self._conditions(index.rest(query))
-        in_order = order in index.keys[index.prefix(query) :][:1]
-        if not in_order:
+        limits, rest = self._conditions(limiting, index), self._conditions(index.rest(query))
+        if not index.has_order(query):
             segments, rest = [("", [])], [*rest, _either(segments)]
         filters, values = _all(rest)
         statements = list[Clause]()
         for segment in segments:
             condition, bindings = _join([*limits, segment])
             head = ("SELECT count(*), coalesce(sum(matches), 0) FROM (SELECT ", filters, " AS matches FROM ")
-            limit = f" LIMIT {index.max_read(query) + 1})"
+            limit = f" LIMIT {index.max_read(query, with_order=before is not None) + 1})"
             statements.append(("".join((*head, self._source(index), condition, limit)), [*values, *bindings]))
         return statements
 
@@ -276,7 +279,7 @@ class KeysetPaginator:
             found, bindings = self._matching(query, match, preceding)
             return "".join(("SELECT count(*) FROM ", found)), bindings
         subset = choose_counted_index(self._subsets, query)
-        condition, bindings = _join([*self._conditions(query, subset=subset), preceding])
+        condition, bindings = _join([*self._conditions(query, subset), preceding])
         return "".join(("SELECT count(*) FROM ", self._source(subset), condition)), bindings
 
     def _source(self, subset: SubsetIndex | None) -> str:
@@ -321,22 +324,16 @@ class KeysetPaginator:
         )
         return next(having_order, "")
 
-    def _conditions(self, query: RecordQuery, leading: str = "", subset: SubsetIndex | None = None) -> list[Clause]:
-        """Return the conditions; if there is a leading column, indexes of others are excluded, because they need a sort."""
-
-        def term(name: str) -> str:
-            excluded = leading and subset is None and name not in (leading, query.order)
-            return ("+" if excluded else "") + self._check_column(name)
-
+    def _conditions(self, query: RecordQuery, subset: SubsetIndex | None = None) -> list[Clause]:
         # The condition of the subset is written out, because SQLite compares it with that of the index.
         clauses: list[Clause] = [(f"{subset.column} = 1", [])] if subset else []
         clauses += [
-            _equal(term(name), wanted)
+            _equal(self._check_column(name), wanted)
             for name, wanted in query.where.items()
             if subset is None or name != subset.column
         ]
-        clauses += [(f"{term(name)} >= ?", [limit]) for name, limit in query.at_least.items()]
-        clauses += [(f"{term(name)} < ?", [limit]) for name, limit in query.below.items()]
+        clauses += [(f"{self._check_column(name)} >= ?", [limit]) for name, limit in query.at_least.items()]
+        clauses += [(f"{self._check_column(name)} < ?", [limit]) for name, limit in query.below.items()]
         clauses += [
             (f"instr(' ' || {self._check_column(SEARCH)} || ' ', ?) > 0", [term]) for term in search_terms(query.search)
         ]
