@@ -153,7 +153,7 @@ class RecordPage:
 
 @dataclass(frozen=True, slots=True)
 class BoundedCount:
-    """How many records match; unless `is_exact`, at least so many do. As text it is like 17, or 10000+."""
+    """How many records match; unless `is_exact`, at least so many do. As text it is like 17, or 5000+."""
 
     number: int
     is_exact: bool = True

@@ -16,7 +16,7 @@ Limit = Literal["at_least", "below"]
 FOLLOWING_TOLERANCE = timedelta(days=1)
 MAX_SORTED = 7_000
 """Records with the values of some filters that are found and sorted; if they are more, the list is read in its order."""
-MAX_ENTRIES = 10_000
+MAX_ENTRIES = 5_000
 """Entries of an index that are read to count or to sort a list of a subset."""
 MAX_TESTED_ENTRIES = 3_000
 """The same if further conditions are tested on each."""
