@@ -217,28 +217,33 @@ async def fill(
         await platform.prepare()
         if await platform.log.end():
             raise SystemExit("There are requests already; a store is written into an empty folder or empty engines.")
-        await _add_staff(platform, password)
-        deciders = build_deciders()
-        stores = {name: platform.state_store(name, decider.indexed_columns) for name, decider in deciders.items()}
-        for store in stores.values():
-            await store.prepare(for_lists=False)
-        statuses: Counter[str] = Counter()
-        stored: set[str] = set()
-        async for batch in make_batches(plan, processes):
-            await store_documents(
-                platform.documents, {key: content for key, content in batch.documents.items() if key not in stored}
-            )
-            if not plan.own_documents:
-                stored |= batch.documents.keys()
-            await write_records(platform.log, stores, batch.records)
-            statuses += batch.statuses
-        await skip_to_end(platform.log, tuple(deciders))
-        for store in stores.values():
-            await store.prepare()
-            await store.complete_search(lambda _count: None)
-        return statuses
+        async with platform.backend.bulk_load():
+            await _add_staff(platform, password)
+            return await _write_requests(platform, plan, processes)
     finally:
         await platform.close()
+
+
+async def _write_requests(platform: Platform, plan: StorePlan, processes: int) -> Counter[str]:
+    deciders = build_deciders()
+    stores = {name: platform.state_store(name, decider.indexed_columns) for name, decider in deciders.items()}
+    for store in stores.values():
+        await store.prepare(for_lists=False)
+    statuses: Counter[str] = Counter()
+    stored: set[str] = set()
+    async for batch in make_batches(plan, processes):
+        await store_documents(
+            platform.documents, {key: content for key, content in batch.documents.items() if key not in stored}
+        )
+        if not plan.own_documents:
+            stored |= batch.documents.keys()
+        await write_records(platform.log, stores, batch.records)
+        statuses += batch.statuses
+    await skip_to_end(platform.log, tuple(deciders))
+    for store in stores.values():
+        await store.prepare()
+        await store.complete_search(lambda _count: None)
+    return statuses
 
 
 async def _add_staff(platform: Platform, password: str) -> None:

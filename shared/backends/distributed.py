@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from ipaddress import ip_address
 from ssl import SSLContext, create_default_context
 from urllib.parse import quote, unquote, urlsplit
@@ -52,7 +53,7 @@ def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
     async def check(_thorough: bool) -> list[str]:
         return []
 
-    return Backend(log, documents, accounts, office, state_store, prepare, close, check, exclusive=False)
+    return Backend(log, documents, accounts, office, state_store, prepare, close, check, nullcontext, exclusive=False)
 
 
 def s3_address(settings: Settings) -> S3Address:

@@ -42,5 +42,6 @@ def open_backend(settings: Settings, clock: Clock, new_id: NewId, messages: Work
         prepare=prepare,
         close=close,
         check=file.check,
+        bulk_load=file.bulk_load,
         exclusive=True,
     )

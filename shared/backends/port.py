@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from shared.documents.port import DocumentStore
@@ -29,5 +30,7 @@ class Backend:
     close: Callable[[], Awaitable[None]]
     check: Callable[[bool], Awaitable[list[str]]]
     """Look for damaged data, thoroughly or not, and return one line per finding; engines check themselves."""
+    bulk_load: Callable[[], AbstractAsyncContextManager[None]]
+    """Fill what is empty faster, while nothing else uses it; a crash meanwhile may damage it."""
     exclusive: bool
     """The background work of a service has one process, which may recover at its start what an earlier one left in flight."""

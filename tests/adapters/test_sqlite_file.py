@@ -14,6 +14,7 @@ import pytest
 
 from shared.storage.port import StoreUnavailable
 from shared.storage.sqlite import database
+from shared.storage.sqlite.connection import read_number
 from shared.storage.sqlite.database import SqliteDatabase
 from tests.support.paths import REPOSITORY
 
@@ -252,6 +253,20 @@ async def test_a_closed_file_leaves_no_wal_file(file: SqliteDatabase):
     await add(file, "one")
     file.close()
     assert [path.name for path in file.path.parent.iterdir()] == ["simpul.db"]
+
+
+async def test_a_bulk_load_is_on_disk_at_its_end_as_later_writes_are(file: SqliteDatabase):
+    def settings(db: apsw.Connection) -> tuple[int, int]:
+        return read_number(db, "PRAGMA synchronous"), read_number(db, "PRAGMA wal_autocheckpoint")
+
+    wal = file.path.with_name(f"{file.path.name}-wal")
+    before = await file.write(settings)
+    async with file.bulk_load():
+        assert (await file.write(settings))[0] == 0
+        await file.write(lambda db: db.execute("CREATE TABLE loaded (id INTEGER)"))
+        assert wal.stat().st_size > 0
+    assert wal.stat().st_size == 0
+    assert await file.write(settings) == before == (2, 1000)
 
 
 async def test_only_the_owner_can_read_the_file(file: SqliteDatabase):

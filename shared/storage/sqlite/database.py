@@ -7,7 +7,7 @@ import contextlib
 import math
 import queue
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,9 @@ READER_BUSY_TIMEOUT_MS = 1_000
 READY_CACHE_SECONDS = 1.0
 """Time for which a successful readiness check is not repeated."""
 
-_PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", "PRAGMA cache_size=-32000")
+_DURABLE = ("PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=1000")
+_NOT_DURABLE = ("PRAGMA synchronous=OFF", "PRAGMA wal_autocheckpoint=50000")
+_PRAGMAS = ("PRAGMA journal_mode=WAL", *_DURABLE, "PRAGMA foreign_keys=ON", "PRAGMA cache_size=-32000")
 _PROBE = "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, beats INTEGER NOT NULL) STRICT"
 _BEAT = "INSERT INTO probe VALUES (1, 1) ON CONFLICT DO UPDATE SET beats=beats+1"
 
@@ -147,6 +149,21 @@ class SqliteDatabase:
         elif self.damage == before:
             self.damage = ""
         return findings
+
+    @contextlib.asynccontextmanager
+    async def bulk_load(self) -> AsyncIterator[None]:
+        """Let writes return before they are on disk; all are when this ends. For a new file, which a crash may damage.
+
+        Nothing else may use the file at the beginning and the end.
+        """
+        self._set_durability(_NOT_DURABLE)
+        yield
+        self._set_durability((*_DURABLE, "PRAGMA wal_checkpoint(TRUNCATE)"))
+
+    def _set_durability(self, statements: Sequence[str]) -> None:
+        with self._translate_errors():
+            for statement in statements:
+                list(self._write_connection.execute(statement))
 
     def backup_to(self, path: Path) -> None:
         """Copy a consistent snapshot to a new file while writes continue; blocks, so call it in a thread."""
