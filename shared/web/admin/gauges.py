@@ -7,7 +7,8 @@ import logging
 import math
 import shutil
 import tempfile
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,11 @@ class GaugeCollector:
         """Read all gauges once, concurrently."""
         readings = [self._read_health_checks()]
         for runtime in self._runtimes:
-            readings.append(_set_gauge(LAG.labels(runtime.name), runtime.log.lag(runtime.name)))
-            readings.append(_set_gauge(PARKED.labels(runtime.name), runtime.store.count_parked()))
-        readings.append(_set_gauge(TEMPORARY_FREE_BYTES, asyncio.to_thread(_free_temporary_bytes)))
+            readings.append(_set_gauge(LAG.labels(runtime.name), partial(runtime.log.lag, runtime.name)))
+            readings.append(_set_gauge(PARKED.labels(runtime.name), runtime.store.count_parked))
+        readings.append(_set_gauge(TEMPORARY_FREE_BYTES, partial(_free_bytes, Path(tempfile.gettempdir()))))
         if self._folder is not None:
-            readings.append(_set_gauge(DATA_FREE_BYTES, asyncio.to_thread(_free_bytes, self._folder)))
+            readings.append(_set_gauge(DATA_FREE_BYTES, partial(_free_bytes, self._folder)))
         await asyncio.gather(*readings)
 
     async def _read_health_checks(self) -> None:
@@ -76,18 +77,14 @@ class GaugeCollector:
             SERVICE_READY.labels(runtime.name).set(ready)
 
 
-async def _set_gauge(gauge: Gauge, reading: Awaitable[int]) -> None:
+async def _set_gauge(gauge: Gauge, read: Callable[[], Awaitable[int]]) -> None:
     try:
         async with asyncio.timeout(READ_TIMEOUT_SECONDS):
-            gauge.set(await reading)
+            gauge.set(await read())
     except Exception as error:
         gauge.set(math.nan)
         logger.warning("a gauge cannot be read: %r", error)
 
 
-def _free_temporary_bytes() -> int:
-    return _free_bytes(Path(tempfile.gettempdir()))
-
-
-def _free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
+async def _free_bytes(folder: Path) -> int:
+    return (await asyncio.to_thread(shutil.disk_usage, folder)).free

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import math
 import re
+import warnings
 from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
@@ -100,6 +103,18 @@ async def test_an_unreadable_metric_is_unknown_and_does_not_affect_others(harnes
     assert value("simpul_consumer_lag_records", service="verification") == 0
     assert (value("simpul_part_up", part="state"), value("simpul_part_up", part="log")) == (0, 1)
     assert value("simpul_ready", service="verification") == 0
+
+
+async def test_readings_that_are_cancelled_before_they_begin_leave_nothing_behind(harness: RuntimeHarness):
+    collector = GaugeCollector([await harness.service(VERIFICATION)], (), harness.file.path.parent)
+    reading = asyncio.create_task(collector.read())
+    await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
 
 
 async def test_a_log_that_is_down_leaves_a_service_ready(harness: RuntimeHarness):
