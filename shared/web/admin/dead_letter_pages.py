@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from abc import ABC, abstractmethod
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -74,7 +75,7 @@ async def _context(dead_letters: DeadLetterService, letter: DeadLetter) -> dict[
     return {"dead_letter": letter, "address": address(letter), "number": number, "event_name": event_name(letter.event)}
 
 
-class DeadLetterAction:
+class DeadLetterAction(ABC):
     """What an administrator does with a dead letter."""
 
     def __init__(self, request: Request, letter_id: str, dead_letters: DeadLetters, admin: Admin) -> None:
@@ -89,9 +90,9 @@ class DeadLetterAction:
             return see_other(f"{PATH}?{RESULT}=tiada")
         return see_other(f"{PATH}?{RESULT}={await self._resolve(letter)}")
 
+    @abstractmethod
     async def _resolve(self, letter: DeadLetter) -> str:
         """Return the key of the message about what was done."""
-        raise NotImplementedError
 
 
 class ReplayAction(DeadLetterAction):
