@@ -1,7 +1,7 @@
 """`simpul` commands in processes of their own, forked from one that has imported the program.
 
 Importing takes up to two seconds of CPU, several times what a command takes. All else is as after `python -m simpul`: environment,
-folder, streams, signals and exit status. Tests of a start use `python -m simpul` itself.
+folder, streams, umask, signals and exit status. Tests of a start use `python -m simpul` itself.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ IMPORTED_LATE = ("fpdf", "holidays.countries", "uvicorn.lifespan.on", "uvicorn.l
 """What the program imports when it is used for the first time."""
 MAX_MESSAGE = 1 << 20
 NUMBER = struct.Struct("i")
+SET_BY_PYTHON = {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}
+"""Signals that a started command does not inherit."""
 
 
 class SimpulProcess:
@@ -50,7 +52,7 @@ class SimpulProcess:
         self._status, given = socket.socketpair()
         with given, Path(os.devnull).open("rb") as nothing:
             streams = [stream.fileno() for stream in (stdin or nothing, output, errors)]
-            request = pickle.dumps((arguments, dict(env), str(cwd or Path.cwd())))
+            request = pickle.dumps((arguments, dict(env), str(cwd or Path.cwd()), _umask(), _ignored_signals()))
             socket.send_fds(_fork_server(), [request], [*streams, given.fileno()])
         self.pid = self._number()
 
@@ -157,17 +159,30 @@ def _report_ended(running: dict[int, socket.socket]) -> None:
 
 def _become(message: bytes, streams: Sequence[int]) -> None:
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.closerange(len(streams), os.sysconf("SC_OPEN_MAX"))
     sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
-    arguments, environment, folder = pickle.loads(message)
+    arguments, environment, folder, umask, ignored = pickle.loads(message)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+    os.umask(umask)
+    for number in signal.valid_signals() - SET_BY_PYTHON:
+        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN if number in ignored else default)
     sys.argv = ["simpul", *arguments]
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
+def _ignored_signals() -> set[int]:
+    return {number for number in signal.valid_signals() if signal.getsignal(number) is signal.SIG_IGN}
 
 
 def _import_program() -> None:

@@ -42,6 +42,38 @@ def test_a_forked_command_answers_as_a_started_one(
     assert forked.stdout or forked.stderr
 
 
+def test_a_forked_server_inherits_what_a_started_one_does(tmp_path: Path):
+    command_line = CommandLine(tmp_path)
+    command_line.simpul("--help")
+    handler, umask = signal.signal(signal.SIGHUP, signal.SIG_IGN), os.umask(0o027)
+    try:
+        statuses = [server_status(tmp_path / name, forked=name == "forked") for name in ("forked", "started")]
+    finally:
+        os.umask(umask)
+        signal.signal(signal.SIGHUP, handler)
+    assert statuses[0] == statuses[1]
+
+
+def server_status(folder: Path, *, forked: bool) -> dict[str, str]:
+    """Return the umask and the masks of signals of a server."""
+    folder.mkdir()
+    port = free_port()
+    env = CommandLine(folder, {"SIMPUL_PORT": str(port)}).environment({})
+    with (folder / "log").open("wb") as log:
+        server = (
+            SimpulProcess("up", env=env, cwd=folder, output=log, errors=log)
+            if forked
+            else subprocess.Popen(command("up"), env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        )
+    try:
+        wait_until_serving(port)
+        lines = (line.split(":\t") for line in Path(f"/proc/{server.pid}/status").read_text().splitlines())
+        return {name: value for name, value in lines if name in ("Umask", "SigBlk", "SigIgn", "SigCgt")}
+    finally:
+        server.terminate()
+        server.wait(40)
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 0), (signal.SIGINT, 0)])
 def test_a_signal_ends_a_forked_server(tmp_path: Path, number: signal.Signals, status: int):
     port = free_port()
