@@ -41,3 +41,5 @@ SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
         verification.NoteAdded,
     }
 )
+FOLDED = SUBSCRIBES_TO | PUBLISHES
+"""Events that change the state of a request here."""

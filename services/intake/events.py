@@ -40,3 +40,5 @@ SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
         assignment.WorkCompleted,
     }
 )
+FOLDED = SUBSCRIBES_TO | PUBLISHES
+"""Events that change the state of a request here."""

@@ -39,3 +39,5 @@ SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
         assignment.WorkNoteAdded,
     }
 )
+FOLDED = SUBSCRIBES_TO | PUBLISHES
+"""Events that change the state of a request here."""

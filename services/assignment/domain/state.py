@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from services.assignment.events import PUBLISHES, SUBSCRIBES_TO
+from services.assignment.events import FOLDED
 from shared.calendar import today
 from shared.contracts.assignment import (
     LeadAssigned,
@@ -62,7 +62,7 @@ class State(StaffRequestState):
 
 def evolve(state: State, event: Event) -> State:
     """Return the state after an event, the same for every order in which events of different services arrive."""
-    if type(event.fact) not in SUBSCRIBES_TO | PUBLISHES:
+    if type(event.fact) not in FOLDED:
         return state
     if isinstance(event.fact, SurveyAnswered):
         # Not in the history, which staff read: it would show who answered, and when.

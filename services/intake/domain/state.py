@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from services.intake.domain.form import Form, form_of
-from services.intake.events import PUBLISHES, SUBSCRIBES_TO
+from services.intake.events import FOLDED
 from shared.contracts.assignment import WorkCompleted, WorkPaused
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, DocumentRef, Verdict
@@ -77,7 +77,7 @@ class State(RequestState):
 
 def evolve(state: State, event: Event) -> State:
     """Return the state after an event; the order in which events of different services arrive does not matter."""
-    if type(event.fact) not in SUBSCRIBES_TO | PUBLISHES:
+    if type(event.fact) not in FOLDED:
         return state
     if isinstance(event.fact, TrackingLinkRequested):
         return replace(state, link_asked_at=event.time)  # not in the history: the request itself did not change

@@ -153,14 +153,16 @@ def _record_outcomes(state: State, outcomes: tuple[MessageOutcome, ...], at: dat
 
 
 def _queue_emails(state: State, planned: list[PlannedEmail], event: Event) -> State:
-    messages = list(state.messages)
+    if not planned:
+        return state
+    messages, namespace = list(state.messages), uuid.UUID(event.id)
     for email in planned:
         kind = email.parameters.kind
-        message_id = f"{event.subject}.{uuid.uuid5(uuid.UUID(event.id), f'{kind}:{email.to}').hex}"
+        message_id = f"{event.subject}.{uuid.uuid5(namespace, f'{kind}:{email.to}').hex}"
         content = (kind, email.to, email.parameters)
         message = Message(event.time, message_id, *content, due=IMMEDIATELY, traceparent=event.traceparent)
         insort(messages, message, key=lambda queued: (queued.planned_at, queued.id))
-    return replace(state, messages=tuple(messages)) if planned else state
+    return replace(state, messages=tuple(messages))
 
 
 def _apply_request_event(state: State, event: Event) -> State:

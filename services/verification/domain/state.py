@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from services.verification.events import PUBLISHES, SUBSCRIBES_TO
+from services.verification.events import FOLDED
 from shared.contracts.envelope import Event
 from shared.contracts.facts import DocumentRef, Staff, Verdict
 from shared.contracts.history import add_to_history
@@ -57,7 +57,7 @@ class State(StaffRequestState):
 
 def evolve(state: State, event: Event) -> State:
     """Return the state after an event; the order in which events of different services arrive does not matter."""
-    if type(event.fact) not in SUBSCRIBES_TO | PUBLISHES:
+    if type(event.fact) not in FOLDED:
         return state
     updated = apply_staff_request_event(state, event)
     match event.fact:
