@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.identity.account_names import validate_person_name, validate_username
-from shared.identity.accounts import Account, Role
+from shared.identity.accounts import Account, ConcurrentModification, Role
 from shared.identity.passwords import format_password
 from shared.identity.principal import Principal
 from shared.identity.signing import hex_signature
@@ -145,7 +145,7 @@ class EditAccountPage:
     async def submit(self, posted: PostedForm) -> Response:
         _validate_fields(posted, "name", "email", "roles")
         form = posted.validate(StaffForm, "make", "version", active=bool(posted.text("active")))
-        await self._require_version(posted.text("version"), form)
+        shown = await self._account_of_version(posted.text("version"), form)
         generated = _generate_password(self._request, self._admin, posted) if posted.text("make") else ""
         if generated and form.password:
             raise invalid_fields(password=templates.words.account.password_twice)
@@ -154,14 +154,23 @@ class EditAccountPage:
         update = StaffUpdate(**{**values, "successor": None if released else form.successor}, release_claims=released)
         if self._username == self._admin.username:
             return await self._change_own(update)
-        account = await change_account(self._request, self._admin, self._username, update)
+        try:
+            account = await change_account(self._request, self._admin, self._username, update, expected=shown)
+        except ConcurrentModification as error:
+            raise Problem(409, templates.words.account.conflict) from error
         return await _respond(self._request, account, CHANGED, generated)
 
-    async def _require_version(self, version: str, form: StaffForm) -> None:
-        """Refuse a form that was filled in on another version, unless the account is as the form wants it. Raises Problem 409."""
+    async def _account_of_version(self, version: str, form: StaffForm) -> Account | None:
+        """Return the stored account, None if there is none or the form has no version.
+
+        A form that was filled in on another version is refused with Problem 409, unless the account is as the form wants it.
+        """
         account = await platform_of(self._request).accounts.account(self._username)
-        if version and account is not None and _version(account) not in (version, _version(form)):
+        if not version or account is None:
+            return None
+        if _version(account) not in (version, _version(form)):
             raise Problem(409, templates.words.account.conflict)
+        return account
 
     async def _change_own(self, update: StaffUpdate) -> Response:
         """Change the administrator's own account and keep them signed in; their password is changed on their own page."""

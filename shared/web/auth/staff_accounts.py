@@ -100,8 +100,14 @@ async def add_account(request: Request, admin: Principal, new: NewStaff, key: st
         raise _conflict("username", f"Nama pengguna {new.username} sudah dipakai. Pilih nama yang lain.") from error
 
 
-async def change_account(request: Request, admin: Principal, username: str, change: StaffUpdate) -> Account:
-    """Change an account and return it. Raises: Problem 404, 409, 422; for the own account also 401, 429."""
+async def change_account(
+    request: Request, admin: Principal, username: str, change: StaffUpdate, *, expected: Account | None = None
+) -> Account:
+    """Change an account and return it.
+
+    Raises: Problem 404, 409, 422; for the own account also 401, 429; ConcurrentModification if another's stored account is not
+    the `expected` one.
+    """
     own = username.strip().lower() == admin.username
     require_valid(
         name=validate_person_name(change.name) if change.name is not None else None,
@@ -112,9 +118,15 @@ async def change_account(request: Request, admin: Principal, username: str, chan
         raise _conflict(
             "active", "Anda tidak dapat menonaktifkan akun Anda sendiri. Mintalah kepada Administrator lain."
         )
-    expected = await _confirm_own_password(request, admin, change) if own else None
+    if own:
+        expected = await _confirm_own_password(request, admin, change)
     handover = await _plan_handover(request, username, change)
-    changed = await _change(request, admin, username, change, expected)
+    try:
+        changed = await _change(request, admin, username, change, expected)
+    except ConcurrentModification as error:
+        if own:
+            raise session_expired() from error
+        raise
     if handover is not None:
         # After the change nobody can give this person new work; if it fails half-way, a repeat hands over the rest.
         await handover.execute(admin)
@@ -134,7 +146,7 @@ async def _plan_handover(request: Request, username: str, change: StaffUpdate) -
 async def _change(
     request: Request, admin: Principal, username: str, change: StaffUpdate, expected: Account | None
 ) -> Account:
-    """Raises Problem 401, 404, 409, 422."""
+    """Raises Problem 404, 409, 422; ConcurrentModification."""
     try:
         return await platform_of(request).identity.change_staff(
             username,
@@ -146,8 +158,6 @@ async def _change(
             by=admin.username,
             expected=expected,
         )
-    except ConcurrentModification as error:
-        raise session_expired() from error
     except AccountNotFound as error:
         raise Problem(404, ACCOUNT_NOT_FOUND) from error
     except WeakPassword as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -118,6 +119,20 @@ async def test_a_form_does_not_undo_what_another_administrator_changed(harness: 
         shown = await client.get("/akun/dewi")
         for _ in range(2):
             assert (await client.send(shown, **fields)).status_code == 303
+
+
+async def test_of_two_forms_in_one_moment_one_is_saved(harness: StaffHarness):
+    names = [f"Dewi Andaian {number}" for number in range(8)]
+    fields = {"email": "dewi@kominfo.example", "roles": "technical", "active": "yes"}
+    async with browser(harness, "admin") as client:
+        shown = await client.get("/akun/dewi")
+        answers = await asyncio.gather(*(client.send(shown, name=name, **fields) for name in names))
+        assert sorted(answer.status_code for answer in answers) == [303] + [409] * 7
+        assert all("sudah diubah orang lain" in answer.text for answer in answers if answer.status_code == 409)
+        account = await harness.platform.accounts.account("dewi")
+        assert account is not None
+        saved = names[[answer.status_code for answer in answers].index(303)]
+        assert account.name == saved
 
 
 async def test_the_process_of_accounts_hands_over_what_other_processes_serve(
