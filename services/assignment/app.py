@@ -39,7 +39,7 @@ def build(platform: Platform) -> ServiceApp:
     )
     runtime.add_background("digests", digests.run)
     renewal = DueRenewal(assignment_decider, store, platform.rules)
-    runtime.add_background("due days", renewal.run, after_migration=True)
+    runtime.add_background("due days", renewal.run)
     oversight = OversightService(service, platform)
     figures = FiguresProjection(assignment_decider, store, platform.office, lambda: platform.calendar, platform.clock)
     runtime.add_background("figures", figures.run)

@@ -19,7 +19,7 @@ def build(platform: Platform) -> ServiceApp:
     store = platform.state_store(verification_decider.service, verification_decider.indexed_columns)
     runtime = ServiceRuntime(verification_decider, store, platform.log, platform.clock)
     renewal = DueRenewal(verification_decider, store, platform.rules)
-    runtime.add_background("due days", renewal.run, after_migration=True)
+    runtime.add_background("due days", renewal.run)
     service = VerificationService(runtime, platform)
     return ServiceApp(
         runtime,

@@ -81,7 +81,7 @@ async def migrate_columns(runner: DeciderRunner[State], store: StateStore, since
         while True:
             query = RecordQuery("id", where={COLUMNS_VERSION: version}, after=after, limit=BATCH_SIZE)
             page = await store.find(query)
-            writes = [runner.close(runner.open(record.id, record)) for record in page.records]
+            writes = [runner.close(runner.open(record.id, record), migrated=True) for record in page.records]
             outcomes = await store.save(writes) if writes else []
             migrated += outcomes.count(SaveOutcome.SAVED)
             if not page.has_next:

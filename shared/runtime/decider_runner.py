@@ -150,7 +150,7 @@ class DeciderRunner(Generic[State]):
         """Remember a command, so that a repetition returns the first result."""
         working_copy.commands = (*working_copy.commands, command)[-MAX_PROCESSED_COMMANDS:]
 
-    def close(self, working_copy: WorkingCopy[State]) -> Write:
+    def close(self, working_copy: WorkingCopy[State], *, migrated: bool = False) -> Write:
         """Return the write that makes the working copy the next version of its record."""
         body = self._adapter.dump_json(working_copy.state)
         self._states[working_copy.id] = (body, working_copy.state)
@@ -167,6 +167,7 @@ class DeciderRunner(Generic[State]):
             self.decider.columns(working_copy.state),
             self.decider.due_at(working_copy.state),
             tuple(OutboxEntry(working_copy.id, event.id, encode_event(event)) for event in working_copy.new_events),
+            migrated,
         )
 
 

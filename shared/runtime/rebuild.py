@@ -179,7 +179,7 @@ class Rebuild(Generic[State]):
         rebased = rebase(self.working_copies[request_id], stored.version if stored else 0)
         rebased.commands = stored.commands if stored else ()
         rebased.state = self._carry_over(rebased.state, stored)
-        return self.runner.close(rebased)
+        return self.runner.close(rebased, migrated=True)
 
     def _carry_over(self, folded: State, stored: StateRecord | None) -> State:
         return self._decider.carry_over(folded, self.runner.state(stored) if stored else None, False)

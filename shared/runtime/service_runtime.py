@@ -78,7 +78,6 @@ class ServiceRuntime(Generic[State]):
         self.consumer = Consumer(self.event_folder, self.dead_letters, backoff)
         self.timers = Timers(store, clock, run_due_commands(self.executor))
         self._background: dict[str, Callable[[], Awaitable[Any]]] = {}
-        self._migrated = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._started_at = 0.0
 
@@ -86,17 +85,9 @@ class ServiceRuntime(Generic[State]):
         """Replace the decider's own commands as the handler of due requests; before `start`."""
         self.timers = Timers(self.store, self.clock, process_due)
 
-    def add_background(self, part: str, run: Callable[[], Awaitable[Any]], *, after_migration: bool = False) -> None:
-        """Add a part that runs from `start` to `stop`, and is started again if it fails; before `start`.
-
-        One that saves records begins after their migration: a record saved by the current rules is not folded again.
-        """
-
-        async def run_after_migration() -> None:
-            await self._migrated.wait()
-            await run()
-
-        self._background[part] = run_after_migration if after_migration else run
+    def add_background(self, part: str, run: Callable[[], Awaitable[Any]]) -> None:
+        """Add a part that runs from `start` to `stop`, and is started again if it fails; before `start`."""
+        self._background[part] = run
 
     def _after_save(self, writes: Sequence[Write]) -> None:
         self.timers.on_saved(writes)
@@ -138,7 +129,6 @@ class ServiceRuntime(Generic[State]):
             await complete_search(self.store, self.name)
             await refold_outdated(self.executor.runner, self.store, self.log, since)
             await migrate_columns(self.executor.runner, self.store, since)
-            self._migrated.set()
             # The clocks of other machines may be behind by as much.
             since = started_at - timedelta(seconds=MIGRATION_INTERVAL_SECONDS)
             await asyncio.sleep(MIGRATION_INTERVAL_SECONDS)

@@ -155,7 +155,7 @@ class StoreMigration(Generic[State]):
     ) -> Write:
         rebased = rebase(working_copy, present.version if present else 0)
         rebased.commands = old.commands if old else ()
-        return rebuild.runner.close(rebased)
+        return rebuild.runner.close(rebased, migrated=True)
 
     def _compare(
         self,

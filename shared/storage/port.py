@@ -92,12 +92,16 @@ class OutboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """The next version of a record, valid only if `record.version - 1` is stored; its entries are added to the outbox."""
+    """The next version of a record, valid only if `record.version - 1` is stored; its entries are added to the outbox.
+
+    Of a stored record, only a write that is `migrated` changes COLUMNS_VERSION: any other may continue what older rules folded.
+    """
 
     record: StateRecord
     columns: Mapping[str, Scalar]
     due_at: datetime | None = None
     outbox: tuple[OutboxEntry, ...] = ()
+    migrated: bool = False
 
 
 class SaveOutcome(Enum):

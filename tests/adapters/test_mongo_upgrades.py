@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,10 +33,13 @@ async def test_columns_written_by_an_older_program_are_outdated(
         with MongoClient[dict[str, Any]](address) as older_program:
             change = {"$set": {"version": 2, "search": "lama"}, "$currentDate": {"change": {"$type": "timestamp"}}}
             older_program[name]["intake_documents"].update_one({"_id": "b", "version": 1}, change)
-        await save_write(store, make_write("c", 2, columns_version=1))
+        await save_write(store, make_write("b", 3, columns_version=2), make_write("c", 2, columns_version=2))
         assert await store.count(MIGRATED) == 3
         await store.forget_overwritten(None if since is None else datetime.now(UTC) - since)
         assert [record.id for record in (await store.find(MIGRATED)).records] == ["a", "c"]
+        await save_write(store, replace(make_write("b", 4, columns_version=1), migrated=True))
+        await store.forget_overwritten(None if since is None else datetime.now(UTC) - since)
+        assert [record.id for record in (await store.find(MIGRATED)).records] == ["a", "b", "c"]
     finally:
         await opened.close()
 

@@ -78,7 +78,6 @@ class RecordMapping:
         fields: Fields = {name: to_bson(write.columns.get(name)) for name in self._names}
         fields |= {
             "version": record.version,
-            COLUMNS_OF: record.version,
             "latest": record.latest,
             "seen": dict(record.seen),
             "commands": [[command.id, command.digest, command.status, command.version] for command in record.commands],
@@ -88,6 +87,12 @@ class RecordMapping:
         if self._words is not None:
             fields |= self._words.of(write)
         update: Fields = {"$set": fields, "$currentDate": _NOW}
+        if write.migrated or record.version == 1:
+            fields[COLUMNS_OF] = record.version
+        else:
+            # Columns that an older program wrote or left stay recognizable.
+            fields.pop(COLUMNS_VERSION, None)
+            update["$inc"] = {COLUMNS_OF: 1}
         if write.outbox:
             to_outbox_entries = [{"id": entry.event_id, "event": entry.event} for entry in write.outbox]
             update["$push"] = {OUTBOX: {"$each": to_outbox_entries}}

@@ -36,7 +36,7 @@ _TEST_ID = "trial"
 _RESERVED_NAMES = {"place", "change", "due_at", COLUMNS_OF, *_FIXED}
 _INSERT = "INSERT INTO @documents (:names, change, columns_of) VALUES (:values, :next, ?2) ON CONFLICT (id) DO NOTHING"
 _UPDATE = (
-    "UPDATE @documents SET version=?2, columns_of=?2, latest=?3, seen=?4, commands=?5, body=?6, change=:next :changes"
+    "UPDATE @documents SET version=?2, columns_of=:columns_of, latest=?3, seen=?4, commands=?5, body=?6, change=:next :changes"
     " WHERE id=?1 AND version=?2-1"
 )
 MAX_INDEXED_AT_ONCE = 20_000
@@ -86,20 +86,22 @@ class Tables:
         self.select_one = self.sql(_SELECT_RECORD, condition="id=?")
         self.select_many = self.sql(_SELECT_RECORD, condition="id IN (SELECT value FROM json_each(?))")
         self.insert_outbox_entry = self.sql("INSERT INTO @outbox (subject, event_id, event) VALUES (?,?,?)")
-        self._updates: dict[tuple[int, ...], str] = {}
+        self._updates: dict[tuple[tuple[int, ...], bool], str] = {}
         self._indexes = dict(self._index_statements())
 
-    def update(self, changed: tuple[int, ...]) -> str:
+    def update(self, changed: tuple[int, ...], *, migrated: bool) -> str:
         """Return the update of these columns, by their index in due_at and the declared columns.
 
         It takes id, version, latest, seen, commands, body and the changed columns, and changes no row unless the preceding
-        version is stored.
+        version is stored. If it is not `migrated`, columns that an older program wrote or left stay recognizable.
         """
-        if changed not in self._updates:
+        if (changed, migrated) not in self._updates:
             names = ("due_at", *self.columns)
             changes = "".join(f", {names[index]}=?{number}" for number, index in enumerate(changed, len(_FIXED) + 1))
-            self._updates[changed] = self.sql(_UPDATE, next=_NEXT_CHANGE, changes=changes)
-        return self._updates[changed]
+            columns_of = "?2" if migrated else "columns_of+1"
+            statement = self.sql(_UPDATE, next=_NEXT_CHANGE, changes=changes, columns_of=columns_of)
+            self._updates[changed, migrated] = statement
+        return self._updates[changed, migrated]
 
     def sql(self, statement: str, **parts: str) -> str:
         """Return a statement for this service, with its parts inserted."""

@@ -8,7 +8,7 @@ from cachetools import LRUCache
 from pydantic_core import to_json
 
 from shared.storage.compression import compress
-from shared.storage.port import Write
+from shared.storage.port import COLUMNS_VERSION, Write
 from shared.storage.sqlite.schema import Tables
 
 MAX_CACHED_ROWS = 5_000
@@ -23,6 +23,8 @@ class WriteStatements:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._columns: LRUCache[str, tuple[int, list[Any]]] = LRUCache(MAX_CACHED_ROWS)
+        names = ("due_at", *tables.columns)
+        self._migrations = names.index(COLUMNS_VERSION) if COLUMNS_VERSION in names else None
 
     def statement(self, write: Write) -> Statement:
         """Return the statement that saves a record; it changes no row unless the expected version is stored."""
@@ -30,11 +32,13 @@ class WriteStatements:
         version, cached = self._columns.get(write.record.id, (0, values))
         if write.record.version == 1:
             return self._tables.insert, fixed + values
-        if version != write.record.version - 1:
-            return self._tables.update(tuple(range(len(values)))), fixed + values
-        # The update applies to the cached version only, so its cached column values are the stored ones.
-        changed = tuple([index for index, value in enumerate(values) if value != cached[index]])
-        return self._tables.update(changed), fixed + [values[index] for index in changed]
+        # The update applies to the preceding version only, so its cached column values are the stored ones.
+        known = version == write.record.version - 1
+        changed = {index for index, value in enumerate(values) if not known or value != cached[index]}
+        if self._migrations is not None:
+            changed = changed | {self._migrations} if write.migrated else changed - {self._migrations}
+        indexes = tuple(sorted(changed))
+        return self._tables.update(indexes, migrated=write.migrated), fixed + [values[index] for index in indexes]
 
     def on_saved(self, write: Write) -> None:
         """Cache the column values of a stored record."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.verification.domain.commands import ClaimRequest
 from services.verification.projections import requests_query
 from shared.eventlog.port import LogRecord
 from shared.runtime import column_migration
@@ -22,11 +25,13 @@ from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.store import SqliteStateStore
 from tests.adapters.test_sqlite_query_plans import plan
 from tests.support.domain.given_when_then import REQUEST
+from tests.support.domain.request_events import HASAN
 from tests.support.services.runtime_harness import (
     INTAKE,
     OTHER,
     VERIFICATION,
     RuntimeHarness,
+    key,
     runtime_harness,
     submit,
     until,
@@ -86,6 +91,33 @@ async def test_a_record_that_an_older_version_folded_is_folded_again_from_the_lo
     assert refolded == {one: replace(record, version=record.version + 1) for one, record in complete.items()}
     assert await refold_outdated(desk.executor.runner, desk.store, harness.log) == 0
     assert sorted(await find_ids(desk, "TR\u00c0YEK")) == [REQUEST, OTHER]
+
+
+@pytest.mark.parametrize("written_by_an_older_program", [False, True])
+async def test_a_command_before_that_does_not_hide_the_record(
+    harness: RuntimeHarness, written_by_an_older_program: bool
+):
+    desk = await with_records_of_an_older_version(harness)
+    [complete] = (await desk.store.load([REQUEST])).values()
+    if written_by_an_older_program:
+        await migrate_columns(desk.executor.runner, desk.store)
+        await harness.file.write(lambda db: db.execute(OLDER_PROGRAM_WRITES, (REQUEST,)))
+    await harness.file.write(lambda db: db.execute(FOLDED_WITHOUT_FORM, (b'{"course":{"round":1}}', REQUEST)))
+    await desk.executor.execute(REQUEST, ClaimRequest(HASAN, HASAN), key(200))
+    desk.start()
+    try:
+        await until(partial(has_form, desk))
+    finally:
+        await desk.stop()
+    [refolded] = (await desk.store.load([REQUEST])).values()
+    before, after = json.loads(complete.body), json.loads(refolded.body)
+    assert (before["claim"], after["claim"]["officer"]["username"]) == (None, HASAN.username)
+    assert {**after, "claim": None, "history": before["history"]} == before
+
+
+async def has_form(desk: ServiceRuntime[Any]) -> bool:
+    [record] = (await desk.store.load([REQUEST])).values()
+    return json.loads(record.body)["applicant"] is not None
 
 
 async def test_a_record_of_which_the_log_has_no_more_events_is_left_as_it_is(
