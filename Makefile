@@ -1,6 +1,6 @@
 # `make` lists the commands.
 .DEFAULT_GOAL := help
-.PHONY: help run test engines containers check lint format coverage faults bench bench-store bench-pages bench-move bench-sizes bench-scale pictures html docs openapi fonts lock clean
+.PHONY: help run test engines containers check test-fast lint lint-style lint-types lint-imports format coverage faults bench bench-store bench-pages bench-move bench-sizes bench-scale pictures html docs openapi fonts lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,13 +37,22 @@ engines: $(DEV_READY) ## test over real Kafka, MongoDB, MinIO and versitygw, fet
 containers: $(DEV_READY) ## start docker-compose.yml, test it, break it, stop it (Docker, or SIMPUL_CONTAINERS)
 	@$(BIN)/python -m tests.support.containers $(ARGS)
 
-check: lint ## format, lint, types, imports and the fast tests: before every commit
-	@$(PYTEST) -n 2 -q -m "not slow" $(wildcard $(FAST))
+check: $(DEV_READY) ## format, lint, types, imports and the fast tests: before every commit
+	@$(MAKE) --no-print-directory --jobs 3 lint test-fast
 
-lint: $(DEV_READY)
+test-fast: $(DEV_READY)
+	@$(PYTEST) -n 2 -q -m "not slow" -p no:schemathesis --hypothesis-profile check $(wildcard $(FAST))
+
+lint: lint-style lint-types lint-imports
+
+lint-style: $(DEV_READY)
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format' to format these files."; exit 1; }
 	@$(BIN)/ruff check --quiet .
+
+lint-types: $(DEV_READY)
 	@$(BIN)/mypy
+
+lint-imports: $(DEV_READY)
 	@$(BIN)/lint-imports --no-logo
 
 format: $(DEV_READY) ## format the code and sort its imports

@@ -38,13 +38,15 @@ class WorkingCalendar:
         """Return the last of `count` working days after `day`; for 0, `day` itself."""
         if count < 0:
             raise ValueError("working days are counted forward")
-        for _ in range(count):
-            day = self._next_working_day(day)
-        return day
+        ordinal = day.toordinal()
+        while count:
+            ordinal += 1
+            count -= self._is_working(ordinal)
+        return date.fromordinal(ordinal)
 
     def working_day_from(self, day: date) -> date:
         """Return the day itself if it is a working day, else the next one."""
-        return day if self.is_working_day(day) else self._next_working_day(day)
+        return day if self.is_working_day(day) else self.add_working_days(day, 1)
 
     def working_day_until(self, day: date) -> date:
         """Return the day itself if it is a working day, else the one before."""
@@ -71,12 +73,6 @@ class WorkingCalendar:
             day = date.fromordinal(ordinal)
             known = self._working_by_ordinal[ordinal] = day.weekday() < _SATURDAY and self.holiday(day) is None
         return known
-
-    def _next_working_day(self, day: date) -> date:
-        day += _DAY
-        while not self.is_working_day(day):
-            day += _DAY
-        return day
 
 
 def official_calendar(overrides: Overrides | None = None) -> WorkingCalendar:

@@ -27,6 +27,7 @@ SLOWEST_FIRST = (
 """Begun in this order, so that no worker is left alone at the end with a file of minutes."""
 
 hypothesis.settings.register_profile("simpul", deadline=None)  # a busy machine makes any example slow
+hypothesis.settings.register_profile("check", deadline=None, max_examples=25)  # of `make check`
 hypothesis.settings.load_profile("simpul")
 
 RERUN_ONCE = ("tests/e2e/browser/", "tests/e2e/distributed/")

@@ -288,6 +288,7 @@ async def test_no_list_that_is_offered_scans_or_sorts_more_than_open_requests(tm
     file.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", LISTS)
 async def test_lists_and_counts_of_many_open_requests_read_a_limited_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str

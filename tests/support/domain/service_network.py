@@ -116,6 +116,10 @@ class SimulatedService:
     working_copy: WorkingCopy[Any]
     outbox: list[Event] = field(default_factory=list)
     position: int = 0
+    sources: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sources = self.decider.sources
 
     @property
     def decider(self) -> Decider[Any]:
@@ -193,7 +197,7 @@ class ServiceNetwork:
         service.position = max(0, service.position - repeat)
         for event in self.log[service.position : service.position + repeat + 1]:
             service.position += 1
-            if event.source in service.decider.sources:
+            if event.source in service.sources:
                 service.runner.apply(service.working_copy, event, self.now)
                 service.publish_new_events()
 
@@ -213,7 +217,7 @@ class ServiceNetwork:
         for name, one in self.services.items():
             again = one.runner.open(REQUEST, None)
             for event in self.log:
-                if event.source in one.decider.sources | {name}:
+                if event.source in one.sources | {name}:
                     one.runner.fold(again, event)
             again.state = one.decider.carry_over(again.state, one.working_copy.state, False)
             if (again.state, again.seen) != (one.working_copy.state, one.working_copy.seen):

@@ -115,7 +115,7 @@ def test_a_missing_number_or_head_leaves_space_to_fill_in():
     assert "NIP : -" in pages(replace(RECORD, first=replace(RECORD.first, number="")))[0]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(some.text(max_size=80))
 def test_any_name_can_be_printed(name: str):
     party = replace(RECORD.second, name=name)

@@ -212,7 +212,7 @@ SERVICES: list[Decider[Any]] = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings().max_examples * 3)
 @given_any(strategies.integers(0, 2**32))
 def test_any_order_of_hearing_gives_the_same_course_and_the_same_states(seed: int):
     rng = Random(seed)
@@ -223,7 +223,7 @@ def test_any_order_of_hearing_gives_the_same_course_and_the_same_states(seed: in
         assert fold(service, consumed) == fold(service, published), service.service
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings().max_examples * 3)
 @given_any(strategies.integers(0, 2**32))
 def test_every_service_ends_with_the_same_status(seed: int):
     rng = Random(seed)

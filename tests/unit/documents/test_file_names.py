@@ -115,7 +115,7 @@ def parsed_by_hand(header: str) -> dict[str, str]:
     return found
 
 
-@settings(max_examples=200)
+@settings(max_examples=settings().max_examples * 2)
 @given(ANY_NAME | HOSTILE)
 def test_every_parser_of_the_header_reads_the_safe_name(raw: str):
     name = safe_name(raw)

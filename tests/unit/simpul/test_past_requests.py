@@ -17,6 +17,7 @@ from simpul.demo.past_office import PastStaff, submission_times
 from simpul.demo.past_requests import PastRequest, past_request
 from simpul.generate.lifecycle_simulator import build_deciders
 
+pytestmark = pytest.mark.slow
 NOW = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
 CALENDAR = official_calendar()
 STAFF = PastStaff(
