@@ -65,7 +65,11 @@ def test_no_identifier_contains_a_retired_term(folder: str):
         source = path.read_text(encoding="utf-8")
         if any(map(is_retired, {path.stem, *re.findall(r"\w+", source)})):  # else it need not be read as Python
             names = [(path.stem, 1), *identifiers(source)]
-            found += [f"{path}:{line}: {name} ({term})" for name, line in names for term in retired(name, terms)]
+            found += [
+                f"{path.relative_to(ROOT)}:{line}: {name} ({term})"
+                for name, line in names
+                for term in retired(name, terms)
+            ]
     assert found == []
 
 
