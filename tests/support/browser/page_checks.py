@@ -12,13 +12,16 @@ import axe_playwright_python
 from playwright.sync_api import Page
 
 from tests.support.browser.browser_sessions import DESK, NARROW, PHONE
+from tests.support.browser.contrast import contrast_violations
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 # The violations alone: to pass the whole answer to Python takes three times as long as to find it.
-RUN_AXE = """() => axe.run({ resultTypes: ["violations"], rules: { "target-size": { enabled: true } } })
-  .then((answer) => answer.violations)"""
+RUN_AXE = """() => axe.run({
+    resultTypes: ["violations"], selectors: false,
+    rules: { "target-size": { enabled: true }, "color-contrast": { enabled: false } },
+  }).then((answer) => answer.violations)"""
 # A color scheme changes colors and nothing else, so that dark pages need only the rules about them.
-RUN_AXE_COLORS = """() => axe.run({ resultTypes: ["violations"], runOnly: ["color-contrast", "link-in-text-block"] })
+RUN_AXE_COLORS = """() => axe.run({ resultTypes: ["violations"], selectors: false, runOnly: ["link-in-text-block"] })
   .then((answer) => answer.violations)"""
 GRAVE = frozenset({"serious", "critical"})
 PARTS = 5
@@ -64,25 +67,32 @@ TABBABLE = """() => {
   window.scrollTo(0, 0);
   return window.places.length;
 }"""
-FOCUSED = """() => {
-  const one = document.activeElement;
-  if (!one || one === document.body) return null;
+# What had the focus is looked at when the next key goes down: by then the page has scrolled to it.
+RECORD_FOCUS = """() => {
   const marked = (other) => {
     if (!other) return false;
     const style = getComputedStyle(other);
     return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
   };
-  const box = one.getBoundingClientRect(), label = one.labels?.[0] ?? null;
-  const tiny = box.width < 4 || getComputedStyle(one).opacity === "0" || getComputedStyle(one).clipPath !== "none";
-  const seen = tiny && label ? label.getBoundingClientRect() : box;
-  const [left, top] = [seen.left + seen.width / 2, seen.top + Math.min(seen.height, innerHeight) / 2];
-  const hit = document.elementFromPoint(left, top);
-  const near = hit && (hit === one || one.contains(hit) || hit.contains(one) || label?.contains(hit));
-  return {
-    place: window.places.indexOf(one), what: one.outerHTML.slice(0, 90), frame: one.tagName === "IFRAME",
-    marked: marked(one) || marked(label) || marked(one.parentElement) || marked(one.nextElementSibling), covered: !near,
+  window.focused = [];
+  window.recordFocus = () => {
+    const one = document.activeElement;
+    if (!one || one === document.body || one.localName === "iframe") return;
+    const box = one.getBoundingClientRect(), label = one.labels?.[0] ?? null;
+    const tiny = box.width < 4 || getComputedStyle(one).opacity === "0" || getComputedStyle(one).clipPath !== "none";
+    const seen = tiny && label ? label.getBoundingClientRect() : box;
+    const [left, top] = [seen.left + seen.width / 2, seen.top + Math.min(seen.height, innerHeight) / 2];
+    const hit = document.elementFromPoint(left, top);
+    const near = hit && (hit === one || one.contains(hit) || hit.contains(one) || label?.contains(hit));
+    window.focused.push({
+      place: window.places.indexOf(one), what: one.outerHTML.slice(0, 90),
+      marked: marked(one) || marked(label) || marked(one.parentElement) || marked(one.nextElementSibling), covered: !near,
+    });
   };
+  addEventListener("keydown", recordFocus, { capture: true });
 }"""
+FOCUSED = "() => { recordFocus(); return window.focused.splice(0); }"
+FORGET_FOCUS = """() => removeEventListener("keydown", recordFocus, { capture: true })"""
 
 Scheme = Literal["light", "dark"]
 AXE_RUNS: Mapping[Scheme, str] = {"light": RUN_AXE, "dark": RUN_AXE_COLORS}
@@ -93,10 +103,11 @@ def rendered_at(page: Page, width: int, scheme: Scheme) -> None:
     page.emulate_media(color_scheme=scheme)
 
 
-def axe(page: Page, width: int, scheme: Scheme) -> list[str]:
-    """Return the serious and critical violations of this rendering."""
+def axe(page: Page, width: int, scheme: Scheme, passed: set[str]) -> list[str]:
+    """Return the serious and critical violations of this rendering; `passed` are the appearances with enough contrast."""
     rendered_at(page, width, scheme)
-    return [f"{width} {scheme} {told}" for told in map(_told, page.evaluate(AXE_RUNS[scheme])) if told]
+    violations = [*page.evaluate(AXE_RUNS[scheme]), *contrast_violations(page, passed)]
+    return [f"{width} {scheme} {told}" for told in map(_told, violations) if told]
 
 
 def _told(violation: dict[str, Any]) -> str:
@@ -132,17 +143,14 @@ def keyboard(page: Page) -> list[str]:
     count: int = page.evaluate(TABBABLE)
     came: list[int] = []
     found: list[str] = []
-    for _ in range(PARTS * count):
-        page.keyboard.down("Tab")  # held, as its release moves nothing
-        focused = page.evaluate(FOCUSED)
-        if focused is None or focused["frame"] or focused["place"] in came[-1:]:
-            continue  # a frame and a date have stops of their own, and after the last one begins the browser's
+    for focused in _tab_stops(page, count):
+        if focused["place"] in came[-1:]:
+            continue  # a date has stops of its own, and after the last one begins the browser's
         if focused["place"] in came:
             break
         came.append(focused["place"])
         found += [f"focus is not marked: {focused['what']}"] if not focused["marked"] else []
         found += [f"focus is covered: {focused['what']}"] if focused["covered"] else []
-    page.keyboard.up("Tab")
     missing = sorted(set(range(count)) - set(came))
     found += [
         f"Tab does not reach: {page.evaluate('place => places[place].outerHTML.slice(0, 90)', place)}"
@@ -151,18 +159,36 @@ def keyboard(page: Page) -> list[str]:
     return found + ([f"order of Tab: {came}"] if came != sorted(came) else [])
 
 
+def _tab_stops(page: Page, count: int) -> list[dict[str, Any]]:
+    """Press Tab once more than there are controls, and again as often while they are not all reached."""
+    stops: list[dict[str, Any]] = []
+    page.evaluate(RECORD_FOCUS)
+    for _ in range(PARTS):
+        for _ in range(count + 1):
+            page.keyboard.down("Tab")  # held, as its release moves nothing
+        stops += page.evaluate(FOCUSED)
+        if {stop["place"] for stop in stops} >= set(range(count)):
+            break
+    page.keyboard.up("Tab")
+    page.evaluate(FORGET_FOCUS)
+    return stops
+
+
 def headings(page: Page) -> list[str]:
     count = page.get_by_role("heading", level=1).count()
     return [] if count == 1 else [f"{count} headings of the first level"]
 
 
-def page_problems(page: Page) -> list[str]:
-    """Return all problems of the page in its present state; the checks of one rendering follow each other."""
+def page_problems(page: Page, passed: set[str]) -> list[str]:
+    """Return all problems of the page in its present state; the checks of one rendering follow each other.
+
+    `passed` are the appearances of texts on the pages before that have enough contrast, to which those of this page are added.
+    """
     found = [*headings(page), *keyboard(page)]
     page.evaluate(AXE)
     renderings: list[tuple[int, Scheme]] = [(DESK, "light"), (DESK, "dark"), (PHONE, "dark"), (PHONE, "light")]
     for width, scheme in renderings:
-        found += axe(page, width, scheme)
+        found += axe(page, width, scheme, passed)
     return [*found, *targets(page), *large_letters(page), *reflow(page)]
 
 

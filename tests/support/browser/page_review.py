@@ -21,13 +21,14 @@ class PageReview:
         self._routes = routes
         self._addresses: dict[str, str] = {}
         self._html: dict[str, str] = {}
+        self._passed: set[str] = set()
 
     def problems(self, samples: SampleRequests, session: BrowserSession, scene: PageState) -> list[str]:
         """Open a scene and return what is wrong with it."""
         session.restart(scene.who)
         scene.way(session, samples)
         self._addresses[scene.name], self._html[scene.name] = session.page.url, session.html()
-        return [*page_problems(session.page), *session.monitor.complaints]
+        return [*page_problems(session.page, self._passed), *session.monitor.complaints]
 
     def unvisited(self) -> list[str]:
         """Return the routes that no scene visits; skips the test unless all scenes were looked at."""
