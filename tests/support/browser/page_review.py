@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import pytest
 
 from tests.support.browser.browser_sessions import BrowserSession
+from tests.support.browser.empty_forms import EMPTY_FORMS, message_problems
 from tests.support.browser.html_checker import find_checker
 from tests.support.browser.page_checks import page_problems, unvisited_pages
 from tests.support.browser.page_states import PageState
@@ -28,7 +29,8 @@ class PageReview:
         session.restart(scene.who)
         scene.way(session, samples)
         self._addresses[scene.name], self._html[scene.name] = session.page.url, session.html()
-        return [*page_problems(session.page, self._passed), *session.monitor.complaints]
+        messages = message_problems(session.page) if scene.name in EMPTY_FORMS else []
+        return [*messages, *page_problems(session.page, self._passed), *session.monitor.complaints]
 
     def unvisited(self) -> list[str]:
         """Return the routes that no scene visits; skips the test unless all scenes were looked at."""

@@ -288,6 +288,17 @@ def account_refused(session: BrowserSession, samples: SampleRequests) -> None:
     refused(session, "Tambah akun")
 
 
+def account_bare_refused(path: str, button: str) -> OpenPage:
+    """Submit a form of an account without anything in it."""
+
+    def way(session: BrowserSession, samples: SampleRequests) -> None:
+        for box in session.open(path).get_by_role("main").get_by_role("textbox").all():
+            box.fill("")
+        refused(session, button)
+
+    return way
+
+
 def account_made(session: BrowserSession, samples: SampleRequests) -> None:
     """Reset a password, which is shown once and can be repeated."""
     session.open("/akun/bekas")
@@ -350,6 +361,7 @@ PUBLIC: dict[str, OpenPage] = {
     "not found": at("/tidak-ada"),
     "sign in": at("/masuk"),
     "sign in refused": sign_in_refused,
+    "sign in refused bare": account_bare_refused("/masuk", "Masuk"),
     "sign in expired": sign_in_expired,
     "signed out": signed_out,
     "mails": at("/surel"),
@@ -441,11 +453,13 @@ ADMIN: dict[str, OpenPage] = {
     "accounts": at("/akun"),
     "account new": at("/akun/baru"),
     "account new refused": account_refused,
+    "account new refused bare": account_bare_refused("/akun/baru", "Tambah akun"),
     "account": at("/akun/yusuf"),
     "account with open work": account_with_open_work,
     "account password made": account_made,
     "own account": at("/akun-saya"),
     "own account refused": own_refused,
+    "own account refused bare": account_bare_refused("/akun-saya", "Simpan"),
     "settings": at("/pengaturan"),
     "holidays": at("/pengaturan/libur"),
     "holidays refused": at("/pengaturan/libur", press="Tambah"),
