@@ -24,6 +24,7 @@ from itertools import chain, groupby
 from pathlib import Path
 
 from bench.copies import Applying, Template
+from services.assignment.oversight.projection import FiguresProjection
 from shared.backends.platform import Platform, open_platform
 from shared.calendar import WorkingCalendar, official_calendar, today
 from shared.contracts.facts import Staff
@@ -31,7 +32,7 @@ from shared.identity.accounts import Account, Role
 from shared.identity.passwords import hash_new_password
 from shared.settings import Settings, load_settings
 from shared.storage.compression import compress
-from shared.storage.port import Write
+from shared.storage.port import StateStore, Write
 from simpul.client_types import Upload
 from simpul.demo.data_writer import PastRecords, records_of, skip_to_end, store_documents, write_records
 from simpul.demo.past_documents import PastDocuments
@@ -243,7 +244,14 @@ async def _write_requests(platform: Platform, plan: StorePlan, processes: int) -
     for store in stores.values():
         await store.prepare()
         await store.complete_search(lambda _count: None)
+    await compute_figures(platform, stores["assignment"])
     return statuses
+
+
+async def compute_figures(platform: Platform, assignment: StateStore) -> None:
+    """Compute the figures of the dashboard, which a server would have kept up to date over the years."""
+    figures = FiguresProjection(assignment, platform.office, lambda: platform.calendar, platform.clock, pauses=False)
+    await figures.update()
 
 
 async def _add_staff(platform: Platform, password: str) -> None:

@@ -41,7 +41,7 @@ def build(platform: Platform) -> ServiceApp:
     renewal = DueRenewal(assignment_decider, store, platform.rules)
     runtime.add_background("due days", renewal.run)
     oversight = OversightService(service, platform)
-    figures = FiguresProjection(assignment_decider, store, platform.office, lambda: platform.calendar, platform.clock)
+    figures = FiguresProjection(store, platform.office, lambda: platform.calendar, platform.clock)
     runtime.add_background("figures", figures.run)
     routers = (
         *(

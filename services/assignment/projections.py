@@ -94,3 +94,18 @@ def overdue_query(
     if stages is not None:
         where["stage"] = stages[0] if len(stages) == 1 else tuple(stages)
     return RecordQuery("due", where=where, below={"due": before.isoformat()}, after=after, limit=limit)
+
+
+def period_query(column: str, begin: datetime, end: datetime) -> RecordQuery:
+    """Return the query of the requests with a time in this period in a column, oldest first; `end` is excluded."""
+    return RecordQuery(column, at_least={column: sortable_time(begin)}, below={column: sortable_time(end)})
+
+
+def submitted_query(after: PageKey = None) -> RecordQuery:
+    """Return the query of all requests that were submitted, in this order."""
+    return RecordQuery("submitted_at", at_least={"submitted_at": ""}, after=after)
+
+
+def active_since_query(time: datetime) -> RecordQuery:
+    """Return the query of the requests to which something happened at this time or later, the longest ago first."""
+    return RecordQuery("active_at", at_least={"active_at": sortable_time(time)})

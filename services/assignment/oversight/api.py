@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Query, Response
 from services.assignment.dependencies import require_head
 from services.assignment.oversight.dashboard import Dashboard
 from services.assignment.oversight.dashboard_pdf import dashboard_pdf
-from services.assignment.oversight.presenters import present_dashboard, present_public, present_survey
-from services.assignment.oversight.register import register_pdf
+from services.assignment.oversight.periods import Period
+from services.assignment.oversight.presenters import present_dashboard, present_public, present_register, present_survey
+from services.assignment.oversight.register import RegisterPart, register_pdf
 from services.assignment.oversight.schemas import (
     DashboardQuery,
     DashboardResponse,
@@ -100,23 +101,31 @@ async def survey_as_xlsx(report: Report) -> Response:
     return file_response(content, XLSX, f"{_survey_name(report)}.xlsx")
 
 
+async def read_register(query: Annotated[RegisterQuery, Query()], oversight: Oversight) -> RegisterPart:
+    return await oversight.register(query.period(oversight.today()), query.after_key, query.before_key, query.limit)
+
+
 RequestedMonth = Annotated[RegisterQuery, Query()]
+RequestedRegister = Annotated[RegisterPart, Depends(read_register)]
 
 
 @router.get("/register", response_model=RegisterResponse)
-async def register(query: RequestedMonth, oversight: Oversight) -> dict[str, Any]:
-    """Return the register of a month: every request that was submitted in it."""
-    month = query.period(oversight.today())
-    return {"month": f"{month.first:%Y-%m}", "items": await oversight.register(month)}
+async def register(query: RequestedMonth, part: RequestedRegister, oversight: Oversight) -> dict[str, Any]:
+    """Return the register of a month: every request that was submitted in it, of very many a part."""
+    return present_register(part, query.period(oversight.today()))
 
 
 @router.get("/register.pdf", response_class=Response, responses={200: response_content(PDF, BINARY_SCHEMA)})
-async def register_as_pdf(query: RequestedMonth, oversight: Oversight) -> Response:
-    """Return the register of a month as PDF."""
+async def register_as_pdf(query: RequestedMonth, part: RequestedRegister, oversight: Oversight) -> Response:
+    """Return the register of a month as PDF, of very many requests a part."""
     month = query.period(oversight.today())
-    entries = await oversight.register(month)
-    content = await asyncio.to_thread(register_pdf, entries, month.first, oversight.today())
-    return file_response(content, PDF, f"Buku register {month.first:%Y-%m}.pdf")
+    content = await asyncio.to_thread(register_pdf, part, month.first, oversight.today())
+    return file_response(content, PDF, f"{_register_name(part, month)}.pdf")
+
+
+def _register_name(part: RegisterPart, month: Period) -> str:
+    name = f"Buku register {month.first:%Y-%m}"
+    return name if len(part.entries) == part.total else f"{name} nomor {part.first_number} sampai {part.last_number}"
 
 
 def _survey_name(report: SurveyReport) -> str:

@@ -9,9 +9,13 @@ from datetime import date, datetime
 from typing import Any
 
 from services.assignment.domain.state import State
-from services.assignment.oversight.figures import Figures, month_from_json
+from services.assignment.oversight.comments import MAX_COMMENTS, newest_of_month
+from services.assignment.oversight.figures import Figures, MonthFilter, month_from_json, survey_from_json
+from services.assignment.oversight.full_computation import COLLECTION as PROGRESS
+from services.assignment.oversight.full_computation import COUNT_KEY
 from services.assignment.oversight.periods import Period, months_between
-from services.assignment.oversight.projection import COLLECTION, UPDATED_AT_KEY
+from services.assignment.oversight.projection import COLLECTION, COMMENTS, UPDATED_AT_KEY
+from services.assignment.oversight.satisfaction import SurveySums
 from shared.calendar import WorkingCalendar
 from shared.contracts.checklist import Checklists
 from shared.contracts.facts import Scope
@@ -44,7 +48,8 @@ class OpenRequests:
 class Dashboard:
     """`months` has the figures of each month of the period, `figures` those of all; `before` is the same time a year earlier.
 
-    `checklist` has the wording of the items that are checked or were in this period, by id.
+    `checklist` has the wording of the items that are checked or were in this period, by id. `progress` is how many requests have
+    been counted, and of how many, while the figures of all are computed.
     """
 
     period: Period
@@ -58,6 +63,7 @@ class Dashboard:
     targets: Mapping[Stage, int]
     checklist: Mapping[str, str]
     updated_at: datetime | None
+    progress: tuple[int, int] | None = None
 
 
 class FiguresReader:
@@ -68,21 +74,47 @@ class FiguresReader:
 
     async def months(self, period: Period, scope: Scope | None = None, unit: str = "") -> dict[str, Figures]:
         """Return the figures of each month of the period, empty ones for a month in which nothing happened."""
+        return {
+            name: month_from_json(body, _filter(scope, unit)) if body else Figures()
+            for name, body in (await self._bodies(period)).items()
+        }
+
+    async def survey_sums(self, period: Period, scope: Scope | None) -> SurveySums:
+        """Return the sums of the answers of the period."""
+        sums = SurveySums()
+        for body in (await self._bodies(period)).values():
+            of_month = survey_from_json(body, _filter(scope, "")) if body else SurveySums()
+            sums = sums.add(of_month.n, of_month.scores)
+        return sums
+
+    async def newest_comments(self, period: Period, scope: Scope | None) -> list[str]:
+        """Return the newest comments of the period, at most MAX_COMMENTS."""
+        comments = list[str]()
+        for name in reversed(list(months_between(period.first, period.last))):
+            entry = await self._office.get(COMMENTS, name)
+            comments += newest_of_month(entry.body, scope) if entry else []
+            if len(comments) >= MAX_COMMENTS:
+                break
+        return comments[:MAX_COMMENTS]
+
+    async def _bodies(self, period: Period) -> dict[str, Mapping[str, Any] | None]:
         names = list(months_between(period.first, period.last))
         entries = await asyncio.gather(*(self._office.get(COLLECTION, name) for name in names))
-
-        def is_wanted(key: tuple[str, str]) -> bool:
-            return (scope is None or key[0] == scope.value) and (not unit or key[1] == unit)
-
-        return {
-            name: month_from_json(entry.body, is_wanted) if entry else Figures()
-            for name, entry in zip(names, entries, strict=True)
-        }
+        return {name: entry.body if entry else None for name, entry in zip(names, entries, strict=True)}
 
     async def updated_at(self) -> datetime | None:
         """Return when the figures were last recomputed."""
         entry = await self._office.get(COLLECTION, UPDATED_AT_KEY)
         return datetime.fromisoformat(entry.body["at"]) if entry else None
+
+    async def progress(self) -> tuple[int, int] | None:
+        """Return how many requests have been counted, and of how many, None unless the figures of all are being computed."""
+        entry = await self._office.get(PROGRESS, COUNT_KEY)
+        return (entry.body["done"], entry.body["total"]) if entry else None
+
+
+def _filter(scope: Scope | None, unit: str) -> MonthFilter:
+    return lambda key: (scope is None or key[0] == scope.value) and (not unit or key[1] == unit)
 
 
 def year_before(period: Period) -> Period:

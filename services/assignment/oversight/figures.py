@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache, partial
 from typing import Any
 
-from services.assignment.domain.state import State
+from services.assignment.domain.state import SurveyAnswers
+from services.assignment.oversight.comments import MonthComments
+from services.assignment.oversight.counted_requests import CountedRequest
 from services.assignment.oversight.satisfaction import SurveySums
 from services.assignment.oversight.stage_visits import ENDING_EVENTS, stage_visits
 from shared.calendar import WorkingCalendar, today
+from shared.contracts.facts import Scope
 from shared.work_units import WORK_UNITS
 
 TOTAL = "total"
@@ -37,7 +41,10 @@ class Figures:
     survey: SurveySums = field(default_factory=SurveySums)
 
     def add_days(self, name: str, days: int, count: int = 1) -> None:
-        self.days.setdefault(name, Counter())[days] += count
+        histogram = self.days.get(name)
+        if histogram is None:
+            histogram = self.days[name] = Counter()
+        histogram[days] += count
 
     def merge(self, other: Figures) -> None:
         for name in _COUNTS:
@@ -107,54 +114,84 @@ def unit_name(unit: str) -> str:
 
 
 class MonthlyTally:
-    """Adds requests to the figures of months; earlier months than `first_month` are left out."""
+    """Adds requests to the figures and comments of months; earlier months than `first_month` are left out."""
 
     def __init__(self, calendar: WorkingCalendar, first_month: str = "") -> None:
         self.months: dict[str, dict[CellKey, Figures]] = {}
-        self._first_month, self._calendar = first_month, calendar
+        self.comments: dict[str, MonthComments] = {}
+        self._first_month, self._left_out = first_month, Figures()
+        # The days of requests recur, and a stage of months is long to count.
+        self._days_between = cache(partial(_days_between, calendar))
 
-    def add(self, state: State) -> None:
+    def add(self, request: CountedRequest) -> None:
         """Add everything that happened to a request, each to the month in which it happened."""
-        if state.applicant is None or state.scope is None or state.submitted_at is None:
+        if request.applicant is None or request.scope is None or request.submitted_at is None:
             return
-        key = state.scope.value, unit_name(state.applicant.unit)
-        submitted = today(state.submitted_at)
+        key = request.scope.value, unit_name(request.applicant.unit)
+        submitted = today(request.submitted_at)
         self._figures(submitted, key).submitted += 1
-        for visit in stage_visits(state.history, self._days_between):
+        for visit in stage_visits(request.history, self._days_between):
             self._figures(visit.ended, key).add_days(visit.stage.value, visit.days)
-        for failed in state.failed_checklists:
+        for failed in request.failed_checklists:
             figures = self._figures(today(failed.at), key)
             figures.returned += 1
             figures.failed_items.update(failed.items)
-        if state.survey:
-            figures = self._figures(today(state.survey.at), key)
-            figures.survey = figures.survey.add(1, state.survey.scores)
-        self._add_end(state, key, submitted)
+        if request.survey:
+            day = today(request.survey.at)
+            figures = self._figures(day, key)
+            figures.survey = figures.survey.add(1, request.survey.scores)
+            self._add_comment(day, request.scope, request.survey)
+        self._add_end(request, key, submitted)
 
-    def _add_end(self, state: State, key: CellKey, submitted: date) -> None:
-        end = next((entry for entry in state.history if entry.event in ENDING_EVENTS), None)
+    def comments_of(self, month: str) -> dict[str, Any]:
+        """Return the newest comments of a month as JSON."""
+        return self.comments[month].to_json() if month in self.comments else {}
+
+    def drop_before(self, month: str) -> None:
+        """Drop the earlier months, and leave out what is added to them."""
+        self._first_month = month
+        for of_months in (self.months, self.comments):
+            for name in [name for name in of_months if name < month]:
+                del of_months[name]
+
+    def _add_end(self, request: CountedRequest, key: CellKey, submitted: date) -> None:
+        end = next((entry for entry in request.history if entry.event in ENDING_EVENTS), None)
         if end is None:
             return
         figures = self._figures(today(end.time), key)
         figures.ended += 1
-        handover = _last_handover(state)
+        handover = _last_handover(request)
         if end.event == "HandoverConfirmed" and handover:
             figures.completed += 1
             figures.add_days(TOTAL, self._days_between(submitted, today(handover)))
 
-    def _days_between(self, start: date, end: date) -> int:
-        """Count the working days; none if events of two services crossed."""
-        return max(0, self._calendar.working_days_between(start, end))
+    def _add_comment(self, day: date, scope: Scope, survey: SurveyAnswers) -> None:
+        month = _month_of(day)
+        if month >= self._first_month and survey.comment.strip():
+            self.comments.setdefault(month, MonthComments()).add(scope, survey)
 
     def _figures(self, day: date, key: CellKey) -> Figures:
-        month = f"{day:%Y-%m}"
+        month = _month_of(day)
         if month < self._first_month:
-            return Figures()
-        return self.months.setdefault(month, {}).setdefault(key, Figures())
+            return self._left_out
+        cells = self.months.setdefault(month, {})
+        figures = cells.get(key)
+        if figures is None:
+            figures = cells[key] = Figures()
+        return figures
 
 
-def _last_handover(state: State) -> datetime | None:
-    return next((entry.time for entry in reversed(state.history) if entry.event == "WorkCompleted"), None)
+def _month_of(day: date) -> str:
+    return day.isoformat()[:7]
+
+
+def _days_between(calendar: WorkingCalendar, start: date, end: date) -> int:
+    """Count the working days; none if events of two services crossed."""
+    return max(0, calendar.working_days_between(start, end))
+
+
+def _last_handover(request: CountedRequest) -> datetime | None:
+    return next((entry.time for entry in reversed(request.history) if entry.event == "WorkCompleted"), None)
 
 
 MonthFilter = Callable[[CellKey], bool]
@@ -164,6 +201,20 @@ def month_to_json(cells: Mapping[CellKey, Figures]) -> dict[str, Any]:
     return {"cells": [[*key, figures.to_json()] for key, figures in sorted(cells.items())]}
 
 
+def cells_from_json(body: Mapping[str, Any]) -> dict[CellKey, Figures]:
+    return {(scope, unit): figures_from_json(cell) for scope, unit, cell in body["cells"]}
+
+
 def month_from_json(body: Mapping[str, Any], wanted: MonthFilter = lambda _key: True) -> Figures:
     """Return the merged figures of the wanted scopes and units of a month."""
     return merge(figures_from_json(cell) for scope, unit, cell in body["cells"] if wanted((scope, unit)))
+
+
+def survey_from_json(body: Mapping[str, Any], wanted: MonthFilter) -> SurveySums:
+    """Return the sums of the answers of the wanted scopes and units of a month, without reading its other figures."""
+    sums = SurveySums()
+    for scope, unit, cell in body["cells"]:
+        if cell["survey"][0] and wanted((scope, unit)):
+            n, *scores = cell["survey"]
+            sums = sums.add(n, scores)
+    return sums

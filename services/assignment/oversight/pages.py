@@ -15,16 +15,19 @@ from services.assignment.oversight.api import PUBLIC_CACHE, Oversight, Requested
 from services.assignment.oversight.periods import Period, month_of, months_back
 from services.assignment.oversight.presenters import present_survey
 from services.assignment.oversight.public_figures import MIN_COUNT
-from services.assignment.oversight.register import register_cells
+from services.assignment.oversight.register import MAX_REGISTER_ENTRIES
 from services.assignment.oversight.schemas import PeriodQuery, RegisterQuery
 from services.assignment.oversight.tiles import tiles
 from services.assignment.pages import templates
 from services.assignment.pages.staff_page import HeadPage
 from shared.contracts.facts import Scope
+from shared.storage.port import BoundedCount
+from shared.web.api.lists import encode_cursor
 from shared.web.auth.access import public
 from shared.web.views.formats import format_date
 from shared.web.views.labels import SCOPE_LABELS
 from shared.web.views.page_routes import PageRoute
+from shared.web.views.request_list import ListLinks, ListPart
 from shared.work_units import WORK_UNITS
 
 DASHBOARD_PATH = "/dasbor"
@@ -32,6 +35,7 @@ PUBLIC_PATH = "/kinerja"
 REGISTER_PATH = f"{DASHBOARD_PATH}/register"
 SURVEY_PATH = f"{DASHBOARD_PATH}/kepuasan"
 OFFERED_MONTHS = 36
+REGISTER_PAGE_SIZE = 100
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -82,6 +86,7 @@ async def show_dashboard(dashboard: RequestedDashboard, page: Page, oversight: O
         choice=PeriodChoice(dashboard.period, oversight.today(), dashboard.scope, units, dashboard.unit),
         period=dashboard.period,
         updated_at=dashboard.updated_at,
+        progress=dashboard.progress,
         tiles=tiles(dashboard, oversight.today(), page.assignment.rules.calendar),
         ages=list(zip(charts.AGE_FILLS, WORDS.dashboard.ages, strict=True)),
         open=charts.open_chart(dashboard),
@@ -111,16 +116,25 @@ async def show_survey(query: Annotated[PeriodQuery, Query()], page: Page, oversi
 
 @router.get(REGISTER_PATH)
 async def show_register(query: Annotated[RegisterQuery, Query()], page: Page, oversight: Oversight) -> Response:
-    """Show the register of a month."""
+    """Show a part of the register of a month."""
     month, today = query.period(oversight.today()), oversight.today()
-    entries = await oversight.register(month)
+    limit = min(query.limit, REGISTER_PAGE_SIZE)
+    part = await oversight.register(month, query.after_key, query.before_key, limit)
     months = [month_of(months_back(today, count)) for count in range(OFFERED_MONTHS)]
     offered = {f"{listed.first:%Y-%m}": listed.label for listed in [*months, month]}
+    name = f"{month.first:%Y-%m}"
+    links, shown = ListLinks(REGISTER_PATH, {"month": name}), {"after": query.after, "before": query.before}
+    pdf = ListLinks("/api/assignment/register.pdf", {"month": name})
     return await page.render(
         "register.html",
-        lines=[register_cells(line, entry) for line, entry in enumerate(entries, start=1)],
+        lines=part.lines,
+        part=ListPart(part.first_number, part.last_number, BoundedCount(part.total)) if part.entries else None,
+        total=part.total,
+        previous=links.url(before=encode_cursor(part.previous)) if part.previous else "",
+        next=links.url(after=encode_cursor(part.next)) if part.next else "",
+        pdf=pdf.url(**shown) if part.total > MAX_REGISTER_ENTRIES else pdf.url(),
         month=month,
-        fields=[("month", WORDS.dashboard.month, list(offered.items()), f"{month.first:%Y-%m}")],
+        fields=[("month", WORDS.dashboard.month, list(offered.items()), name)],
     )
 
 

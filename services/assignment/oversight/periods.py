@@ -67,20 +67,6 @@ def months_back(day: date, count: int) -> date:
     return date(index // 12, index % 12 + 1, 1)
 
 
-def split_into_months(period: Period, today: date) -> tuple[Period | None, list[Period]]:
-    """Return the whole months of a period, None without any, and its days before and after them.
-
-    The month of today is whole if the period contains it until today.
-    """
-    last = max(period.last, month_of(today).last) if period.last >= today else period.last
-    begin = period.first if period.first.day == 1 else next_month(period.first)
-    end = last if last == month_of(last).last else last.replace(day=1) - timedelta(days=1)
-    if begin > end:
-        return None, [period]
-    before, after = Period(period.first, begin - timedelta(days=1)), Period(end + timedelta(days=1), last)
-    return Period(begin, end), [part for part in (before, after) if part.first <= part.last]
-
-
 def months_between(first: date, last: date) -> Iterator[str]:
     """Yield each month from that of `first` to that of `last`, like 2026-11."""
     month = first.replace(day=1)

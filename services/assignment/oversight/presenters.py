@@ -8,11 +8,14 @@ from typing import Any
 from services.assignment.errors import WORDS
 from services.assignment.oversight.dashboard import LEAD_TARGET, Dashboard
 from services.assignment.oversight.figures import median, ninetieth_percentile
+from services.assignment.oversight.periods import Period
 from services.assignment.oversight.public_figures import PublicFigures
+from services.assignment.oversight.register import RegisterPart
 from services.assignment.oversight.satisfaction import ELEMENTS, SurveySums
 from services.assignment.oversight.service import SurveyReport
 from shared.contracts.facts import Scope
 from shared.contracts.stages import Stage
+from shared.web.api.lists import encode_cursor
 from shared.web.views.labels import SCOPE_LABELS
 
 ELEMENT_NAMES: tuple[str, ...] = tuple(WORDS.survey.elements)
@@ -105,4 +108,15 @@ def present_survey(report: SurveyReport) -> dict[str, Any]:
         "ikm": sums.ikm,
         "band": sums.band,
         "comments": list(report.comments),
+    }
+
+
+def present_register(part: RegisterPart, month: Period) -> dict[str, Any]:
+    """Return a part of the register of a month as a response."""
+    return {
+        "month": f"{month.first:%Y-%m}",
+        "items": part.entries,
+        "next": encode_cursor(part.next) if part.next else None,
+        "previous": encode_cursor(part.previous) if part.previous else None,
+        "total": part.total,
     }

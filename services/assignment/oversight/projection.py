@@ -5,32 +5,36 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
-from services.assignment.domain.state import State
+from services.assignment.oversight.counted_requests import PAGE_SIZE, CourseReader
 from services.assignment.oversight.figures import LISTED_UNITS, MonthlyTally, month_to_json
+from services.assignment.oversight.full_computation import FullComputation
 from services.assignment.oversight.periods import month_of
+from services.assignment.projections import active_since_query
 from shared.calendar import WorkingCalendar, today
 from shared.clock import Clock
-from shared.office.port import EntryConflict, OfficeStore
-from shared.runtime.decider import Decider
-from shared.runtime.decider_runner import DeciderRunner
-from shared.storage.port import RecordQuery, Scalar, StateStore, sortable_time
+from shared.office.port import EntryConflict, OfficeEntry, OfficeStore
+from shared.storage.port import StateStore
 
-COLLECTION = "figures"
+COLLECTION, COMMENTS = "figures", "figures_comments"
 UPDATED_AT_KEY = "updated_at"
 
-FIGURES_VERSION = 1
+FIGURES_VERSION = 2
 """Increase when figures count something else; the next start then replaces those of all months."""
 CALENDAR_YEARS = 4
 """The years whose working days figures depend on."""
 
-PAGE_SIZE = 100
+MAX_CHANGES = 20_000
+"""After more changes, all months are computed again, because that continues after a stop."""
 POLL_SECONDS = 60.0
 MIN_PAUSE_SECONDS = 1.0
 PAUSE_FACTOR = 20
 """An update is followed by a pause of this many times its duration, so that it takes at most a twentieth of the time."""
+
+Months = Mapping[str, Mapping[str, Any]]
 
 
 class FiguresProjection:
@@ -38,20 +42,21 @@ class FiguresProjection:
 
     What happened to a request may concern every month since its submission. A pass therefore reads the requests that were active
     since the earliest submission among the changed ones, by index, and replaces the figures of these months as a whole. A
-    process continues where the last one stopped; it reads all requests only if there are no figures by the same rules, and then
-    takes half of the time at most. Processes that do this at once write the same.
+    process continues where the last one stopped; it reads all requests only if there are no figures by the same rules, or after
+    very many changes. Processes that do this at once write the same.
     """
 
     def __init__(
         self,
-        decider: Decider[State],
         store: StateStore,
         office: OfficeStore,
         calendar: Callable[[], WorkingCalendar],
         clock: Clock,
+        *,
+        pauses: bool = True,
     ) -> None:
-        # A runner of its own, because reading everything would evict what commands need from the cache.
-        self._runner = DeciderRunner(decider)
+        """Without `pauses`, it reads as fast as it can: nothing else runs in the process."""
+        self._reader = CourseReader(store, pauses=pauses)
         self._store = store
         self._office = office
         self._calendar_in_force = calendar
@@ -70,17 +75,19 @@ class FiguresProjection:
 
     async def update(self) -> None:
         """Bring the figures up to date with all changes until now."""
-        newest = await self._store.latest_change()
         if (calendar := self._calendar_in_force()) is not self._calendar:
             self._calendar, self._complete = calendar, False
-        self._complete = self._complete or await self._resume()
-        since = await self._first_day_changed() if self._complete and newest != self._cursor else None
-        if self._complete and since is None:
+        self._complete = self._complete or await self._resume() or await self._compute_all()
+        newest = await self._store.latest_change()
+        if not self._complete or newest == self._cursor:
+            return
+        since, is_listed = await self._first_day_changed()
+        if not is_listed:
+            self._complete = await self._compute_all()
+        elif since is None:
             self._cursor = newest
         elif await self._recompute(since):
-            self._complete, self._cursor = True, newest
-            body = {"at": self._clock().isoformat(), "cursor": newest, "rules": self._rules()}
-            await self._office.put(COLLECTION, UPDATED_AT_KEY, body)
+            await self._save_cursor(newest)
 
     async def _resume(self) -> bool:
         """Continue after the last change that the stored figures contain; return False if they are by other rules."""
@@ -88,6 +95,7 @@ class FiguresProjection:
         if entry is None or entry.body.get("rules") != self._rules():
             return False
         self._cursor = entry.body["cursor"]
+        await self._full_computation().clear()
         return True
 
     def _rules(self) -> str:
@@ -98,52 +106,74 @@ class FiguresProjection:
         rules = [str(FIGURES_VERSION), *sorted(LISTED_UNITS), *working_days]
         return hashlib.sha256("\n".join(rules).encode()).hexdigest()
 
-    async def _first_day_changed(self) -> date | None:
-        """Return the first day of the month in which the oldest changed request was submitted."""
-        first: date | None = None
-        cursor = self._cursor
-        while changes := await self._store.changes(cursor, PAGE_SIZE):
-            cursor = changes[-1].cursor
-            records = await self._store.load([change.id for change in changes])
-            times = [self._runner.state(record).submitted_at for record in records.values()]
-            days = [today(at) for at in times if at]
-            first = min(days + ([first] if first else []), default=None)
-        return month_of(first).first if first else None
+    async def _save_cursor(self, cursor: str) -> None:
+        self._cursor = cursor
+        body = {"at": self._clock().isoformat(), "cursor": cursor, "rules": self._rules()}
+        await self._office.put(COLLECTION, UPDATED_AT_KEY, body)
 
-    async def _recompute(self, since: date | None) -> bool:
+    async def _compute_all(self) -> bool:
+        """Replace all months; return False if another process does so."""
+        computation, stored = self._full_computation(), await self._stored_months("")
+        computed = await computation.run(self._rules())
+        if computed is None or not await self._replace(stored, computed.figures, computed.comments):
+            return False
+        await self._save_cursor(computed.cursor)
+        await computation.clear()
+        return True
+
+    def _full_computation(self) -> FullComputation:
+        return FullComputation(self._reader, self._store, self._office, self._calendar)
+
+    async def _first_day_changed(self) -> tuple[date | None, bool]:
+        """Return the first day of the month in which the oldest changed request was submitted.
+
+        None if none was submitted; and False as well if these are too many changes.
+        """
+        first: date | None = None
+        cursor, count = self._cursor, 0
+        while changes := await self._store.changes(cursor, PAGE_SIZE):
+            cursor, count = changes[-1].cursor, count + len(changes)
+            if count > MAX_CHANGES:
+                return None, False
+            async for course in self._reader.courses([change.id for change in changes]):
+                if course.submitted_at:
+                    day = today(course.submitted_at)
+                    first = min(first or day, day)
+        return month_of(first).first if first else None, True
+
+    async def _recompute(self, since: date) -> bool:
         """Replace the months from that of `since` on; return False if another process wrote one meanwhile."""
-        stored = {entry.key: entry for entry in await self._office.entries(COLLECTION)}
-        first_month = f"{since:%Y-%m}" if since else ""
-        tally = MonthlyTally(self._calendar, first_month)
-        await self._read(tally, since)
-        obsolete = [key for key in stored if key != UPDATED_AT_KEY and key >= first_month and key not in tally.months]
-        months = {**tally.months, **{key: {} for key in obsolete}}
+        first_month = f"{since:%Y-%m}"
+        stored, tally = await self._stored_months(first_month), MonthlyTally(self._calendar, first_month)
+        seen: set[str] = set()
+        # One that changes meanwhile moves to the end of the list.
+        async for request_id, _, course in self._reader.read(active_since_query(month_of(since).begin)):
+            if request_id not in seen:
+                seen.add(request_id)
+                tally.add(course)
+        figures = {month: month_to_json(cells) for month, cells in tally.months.items()}
+        return await self._replace(stored, figures, {month: tally.comments_of(month) for month in figures})
+
+    async def _stored_months(self, first_month: str) -> list[OfficeEntry]:
+        return [
+            entry
+            for collection in (COLLECTION, COMMENTS)
+            for entry in await self._office.entries(collection)
+            if entry.key != UPDATED_AT_KEY and entry.key >= first_month
+        ]
+
+    async def _replace(self, stored: Sequence[OfficeEntry], figures: Months, comments: Months) -> bool:
+        """Store these months instead of the stored ones; return False if another process wrote one meanwhile."""
+        found = {(entry.collection, entry.key): entry for entry in stored}
+        bodies = {key: month_to_json({}) if key[0] == COLLECTION else {} for key in found}
+        bodies |= {(COLLECTION, month): dict(body) for month, body in figures.items()}
+        bodies |= {(COMMENTS, month): dict(body) for month, body in comments.items()}
         written = True
-        for month, cells in months.items():
-            body, entry = month_to_json(cells), stored.get(month)
+        for key, body in bodies.items():
+            entry = found.get(key)
             if entry is None or entry.body != body:
                 try:
-                    await self._office.put(COLLECTION, month, body, expected=entry.version if entry else 0)
+                    await self._office.put(*key, body, expected=entry.version if entry else 0)
                 except EntryConflict:
                     written = False
         return written
-
-    async def _read(self, tally: MonthlyTally, since: date | None) -> None:
-        """Add the requests to the tally, each once: one that changes meanwhile moves to the end of the list by activity."""
-        order = "active_at" if since else "id"
-        after: tuple[Scalar, str] | None = None
-        if since:
-            after = sortable_time(month_of(since).begin), ""
-        seen: set[str] = set()
-        while True:
-            started = time.monotonic()
-            page = await self._store.find(RecordQuery(order, after=after, limit=PAGE_SIZE))
-            for record in page.records:
-                if record.id not in seen:
-                    tally.add(self._runner.state(record))
-            if since:
-                seen.update(record.id for record in page.records)
-            if not page.has_next:
-                return
-            after = page.keys[-1]
-            await asyncio.sleep(0 if since else time.monotonic() - started)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from pydantic import BaseModel
@@ -18,9 +18,12 @@ from services.assignment.oversight.stage_visits import ENDING_EVENTS
 from shared.calendar import today
 from shared.contracts.facts import Scope
 from shared.contracts.lifecycle import Status
-from shared.web.views.formats import format_date, format_numeric_date
+from shared.runtime.request_columns import PageKey
+from shared.web.views.formats import format_date, format_decimal, format_numeric_date
 from shared.web.views.labels import SCOPE_LABELS, STATUS_LABELS
 
+MAX_REGISTER_ENTRIES = 1000
+"""The entries of a month that a response or a file has at most."""
 PDF_COLUMN_WIDTHS = (10.0, 31.0, 22.0, 47.0, 24.0, 37.0, 36.0, 22.0, 23.0)
 SIGNATURE_HEIGHT = 42.0
 
@@ -39,6 +42,26 @@ class RegisterEntry(BaseModel):
     target_date: date | None
     status: Status
     ended: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterPart:
+    """A part of the register of a month with the number of its first entry, that of all, and the keys of the adjacent parts."""
+
+    entries: tuple[RegisterEntry, ...]
+    first_number: int
+    total: int
+    next: PageKey
+    previous: PageKey
+
+    @property
+    def last_number(self) -> int:
+        return self.first_number + len(self.entries) - 1
+
+    @property
+    def lines(self) -> list[list[str]]:
+        """The texts of the lines, in the order of the register's columns."""
+        return [register_cells(number, entry) for number, entry in enumerate(self.entries, start=self.first_number)]
 
 
 def register_entry(state: State) -> RegisterEntry | None:
@@ -76,13 +99,16 @@ def register_cells(line: int, entry: RegisterEntry) -> list[str]:
     ]
 
 
-def register_pdf(entries: Sequence[RegisterEntry], month: date, day: date) -> bytes:
-    """Render the register; `day` is that on which it is made. Takes a while: run it in a thread."""
-    period = WORDS.register.month.format(month=month_of(month).label)
-    layout = start_report(WORDS.register.pdf_title, [period], day, landscape=True)
-    if entries:
+def register_pdf(part: RegisterPart, month: date, day: date) -> bytes:
+    """Render a part of the register; `day` is that on which it is made. Takes a while: run it in a thread."""
+    subtitles = [WORDS.register.month.format(month=month_of(month).label)]
+    if 0 < len(part.entries) < part.total:
+        first, last, total = (format_decimal(one, 0) for one in (part.first_number, part.last_number, part.total))
+        subtitles.append(WORDS.register.part.format(first=first, last=last, total=total))
+    layout = start_report(WORDS.register.pdf_title, subtitles, day, landscape=True)
+    if part.entries:
         columns = [Column(name, width) for name, width in zip(WORDS.register.head, PDF_COLUMN_WIDTHS, strict=True)]
-        table(layout, columns, [register_cells(number, entry) for number, entry in enumerate(entries, start=1)])
+        table(layout, columns, part.lines)
     else:
         layout.paragraph(WORDS.register.none)
     office, x = Office(), layout.right - 45

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, Field, model_validator
 
 from services.assignment.oversight.periods import Period, month_of, months_back, year_of
-from services.assignment.oversight.register import RegisterEntry
+from services.assignment.oversight.register import MAX_REGISTER_ENTRIES, RegisterEntry
 from shared.contracts.facts import Scope
 from shared.contracts.stages import Stage
-from shared.web.api.lists import drop_blank_values
+from shared.web.api.lists import ListQuery, drop_blank_values
 from shared.web.api.validation import InputModel, IsoDate
 from shared.web.forms.text_fields import STRIP_INVISIBLE
 
@@ -61,9 +61,10 @@ class DashboardQuery(PeriodQuery):
         return Period(first.replace(day=1), month_of(max(first, last)).last)
 
 
-class RegisterQuery(InputModel):
+class RegisterQuery(ListQuery):
     """`month` is written as 2026-11; without it the current month."""
 
+    limit: int = Field(MAX_REGISTER_ENTRIES, ge=1, le=MAX_REGISTER_ENTRIES)
     month: Annotated[str, STRIP_INVISIBLE] = Field("", pattern=r"^(20[2-9][0-9]-(0[1-9]|1[0-2]))?$")
 
     def period(self, today: date) -> Period:
@@ -72,10 +73,16 @@ class RegisterQuery(InputModel):
 
 
 class RegisterResponse(BaseModel):
-    """The register of a month like 2026-11, in the order of submission."""
+    """The register of a month like 2026-11, in the order of submission; `total` is the number of all its entries.
+
+    `next` and `previous` are the values of `after` and `before` for the adjacent parts.
+    """
 
     month: str
     items: list[RegisterEntry]
+    next: str | None
+    previous: str | None
+    total: int
 
 
 class ElementResponse(BaseModel):

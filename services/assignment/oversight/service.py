@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
-from services.assignment.domain.state import State
+from services.assignment.oversight.counted_requests import CourseReader
 from services.assignment.oversight.dashboard import (
     Dashboard,
     FiguresReader,
@@ -16,20 +15,19 @@ from services.assignment.oversight.dashboard import (
     year_before,
 )
 from services.assignment.oversight.figures import merge
-from services.assignment.oversight.periods import Period, split_into_months
+from services.assignment.oversight.periods import Period
 from services.assignment.oversight.public_figures import PublicFigures, public_figures, public_period, survey_period
-from services.assignment.oversight.register import RegisterEntry, register_entry
+from services.assignment.oversight.register import MAX_REGISTER_ENTRIES, RegisterPart, register_entry
 from services.assignment.oversight.satisfaction import SurveySums
+from services.assignment.projections import period_query
 from services.assignment.service import AssignmentService
 from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import Scope
-from shared.storage.port import RecordQuery, Scalar, sortable_time
+from shared.runtime.request_columns import PageKey
 
-PAGE_SIZE = 200
-MAX_COMMENTS = 1000
-MAX_ANSWERS_READ = 5_000
-"""Of more answers, whole months are taken from the stored figures, and comments from the newest answers."""
+MAX_ANSWERS_READ = 500
+"""Of more answers, sums and comments are taken from the stored figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,57 +48,41 @@ class OversightService:
         self._executor = assignment.executor
         self._platform = platform
         self._figures = FiguresReader(platform.office)
+        self._reader = CourseReader(assignment.store, pauses=False)
 
     def today(self) -> date:
         """Return the current date in Halmahera Timur."""
         return today(self._platform.clock())
 
     async def survey_report(self, period: Period, scope: Scope | None = None) -> SurveyReport:
-        """Return the satisfaction report of the months of a period; of very many answers, those of the last minutes may be missing.
+        """Return the satisfaction report of the months of a period; of many answers, those of the last minutes may be missing.
 
         A report of single days would show who answered: everybody sees on which day a request was completed.
         """
         period = period.whole_months
-        if await self._count_answers(period) > MAX_ANSWERS_READ:
-            sums, comments = await self._stored_sums(period, scope), await self._newest_comments(period, scope)
-        else:
-            sums, comments = await self._read_answers(period, scope)
+        answers = await self._read_answers(period, scope)
+        sums, comments = answers or (
+            await self._figures.survey_sums(period, scope),
+            await self._figures.newest_comments(period, scope),
+        )
         # Alphabetical, because the order of time would show to which request a comment belongs.
-        return SurveyReport(period, scope, sums, tuple(sorted(comments[-MAX_COMMENTS:], key=str.casefold)))
+        return SurveyReport(period, scope, sums, tuple(sorted(comments, key=str.casefold)))
 
-    async def _count_answers(self, period: Period) -> int:
-        begin, end = {"surveyed_at": sortable_time(period.begin)}, {"surveyed_at": sortable_time(period.end)}
-        return await self._executor.count(RecordQuery("surveyed_at", at_least=begin, below=end))
-
-    async def _read_answers(self, period: Period, scope: Scope | None) -> tuple[SurveySums, list[str]]:
-        sums, comments = SurveySums(), []
-        async for state in self._states("surveyed_at", period, scope):
-            if state.survey:
-                sums = sums.add(1, state.survey.scores)
-                comments += [state.survey.comment] if state.survey.comment.strip() else []
+    async def _read_answers(self, period: Period, scope: Scope | None) -> tuple[SurveySums, list[str]] | None:
+        """Return the sums and the comments of the answers of a period, None if they are too many to read."""
+        if (await self._figures.survey_sums(period, None)).n > MAX_ANSWERS_READ:
+            return None
+        sums, comments, read = SurveySums(), list[str](), 0
+        answers = period_query("surveyed_at", period.begin, period.end)
+        async for _, _, course in self._reader.read(answers):
+            read += 1
+            if read > MAX_ANSWERS_READ:
+                return None
+            # The scope is tested here, so that the index of the time is read and no other.
+            if course.survey and scope in (None, course.scope):
+                sums = sums.add(1, course.survey.scores)
+                comments += [course.survey.comment] if course.survey.comment.strip() else []
         return sums, comments
-
-    async def _stored_sums(self, period: Period, scope: Scope | None) -> SurveySums:
-        """Return the sums of the stored months, and of the answers in months that are not whole in the period."""
-        whole, parts = split_into_months(period, self.today())
-        sums = merge((await self._figures.months(whole, scope)).values()).survey if whole else SurveySums()
-        for part in parts:
-            read, _ = await self._read_answers(part, scope)
-            sums = sums.add(read.n, read.scores)
-        return sums
-
-    async def _newest_comments(self, period: Period, scope: Scope | None) -> list[str]:
-        """Return the comments of the newest answers, the newest last."""
-        before: tuple[Scalar, str] | None = (sortable_time(period.end), "")
-        begin, comments, read = {"surveyed_at": sortable_time(period.begin)}, list[str](), 0
-        while before and read < MAX_ANSWERS_READ:
-            query = RecordQuery("surveyed_at", at_least=begin, after=before, limit=PAGE_SIZE, descending=True)
-            found = await self._executor.find(query)
-            states = [loaded.state for loaded in found.items if scope is None or loaded.state.scope is scope]
-            texts = [state.survey.comment for state in states if state.survey]
-            comments += [text for text in texts if text.strip()]
-            read, before = read + len(found.items), found.next
-        return comments[::-1]
 
     async def dashboard(self, period: Period, scope: Scope | None = None, unit: str = "") -> Dashboard:
         """Return the figures of the whole months of a period, and of the requests that are open now."""
@@ -119,6 +101,7 @@ class OversightService:
             targets=stage_targets(rules),
             checklist=checklist_labels(self._assignment.platform.checklists(), figures, scope),
             updated_at=await self._figures.updated_at(),
+            progress=await self._figures.progress(),
         )
 
     async def public_figures(self) -> PublicFigures:
@@ -127,16 +110,15 @@ class OversightService:
         months = await self._figures.months(public_period(day))
         return public_figures(day, months, await self._figures.months(survey_period(day)))
 
-    async def register(self, month: Period) -> list[RegisterEntry]:
-        """Return the register of a month."""
-        lines = [register_entry(state) async for state in self._states("submitted_at", month, None)]
-        return [line for line in lines if line]
-
-    async def _states(self, column: str, period: Period, scope: Scope | None) -> AsyncIterator[State]:
-        """Yield the states with a time in the period in this column, oldest first."""
-        after: tuple[Scalar, str] = (sortable_time(period.begin), "")
-        query = RecordQuery(column, below={column: sortable_time(period.end)}, after=after, limit=PAGE_SIZE)
-        async for loaded in self._executor.find_all(query):
-            # The scope is tested here, so that the index of the time is read and no other.
-            if scope is None or loaded.state.scope is scope:
-                yield loaded.state
+    async def register(
+        self, month: Period, after: PageKey = None, before: PageKey = None, limit: int = MAX_REGISTER_ENTRIES
+    ) -> RegisterPart:
+        """Return the part of the register of a month that follows or precedes a key."""
+        whole = period_query("submitted_at", month.begin, month.end)
+        found = await self._executor.find(replace(whole, after=after, before=before, limit=limit))
+        entries = [entry for loaded in found.items if (entry := register_entry(loaded.state))]
+        total = await self._executor.count(whole)
+        first = 1
+        if found.previous:
+            first += (await self._executor.bounded_count(whole, found.previous)).number
+        return RegisterPart(tuple(entries), first, total, found.next, found.previous)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Protocol
 
 from shared.calendar import today
-from shared.contracts.history import HistoryEntry
 from shared.contracts.stages import Stage
 
 DaysBetween = Callable[[date, date], int]
@@ -29,6 +29,15 @@ _CONFIRMED = "HandoverConfirmed"
 ENDING_EVENTS = frozenset({_CONFIRMED, "RequestRejected", "RequestWithdrawn", "RequestExpired"})
 
 
+class TimedEvent(Protocol):
+    """The type and the time of an event, as an entry of a history has them."""
+
+    @property
+    def event(self) -> str: ...
+    @property
+    def time(self) -> datetime: ...
+
+
 @dataclass(frozen=True, slots=True)
 class StageVisit:
     """A stage that was finished on a day after so many working days; those of the work leave pauses out."""
@@ -38,7 +47,7 @@ class StageVisit:
     days: int
 
 
-def stage_visits(history: Iterable[HistoryEntry], days_between: DaysBetween) -> list[StageVisit]:
+def stage_visits(history: Iterable[TimedEvent], days_between: DaysBetween) -> list[StageVisit]:
     """Return the finished stages; one that a rejection, withdrawal or expiry broke off is none."""
     visits: list[StageVisit] = []
     stage: Stage | None = None

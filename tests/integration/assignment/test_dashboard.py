@@ -126,9 +126,7 @@ async def another_projection(harness: StaffHarness) -> projection.FiguresProject
         if stored and stored.body["cursor"] == await runtime.store.latest_change():
             break
         await asyncio.sleep(0.05)
-    return projection.FiguresProjection(
-        runtime.executor.decider, runtime.store, office, lambda: harness.platform.calendar, harness.clock
-    )
+    return projection.FiguresProjection(runtime.store, office, lambda: harness.platform.calendar, harness.clock)
 
 
 async def test_a_start_reads_only_what_has_changed_since_the_last_figures(harness: StaffHarness):

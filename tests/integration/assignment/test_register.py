@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pypdfium2
+import pytest
 
 from shared.contracts.facts import Scope
 from tests.support.domain.request_events import verified, withdrawn
@@ -74,3 +77,36 @@ async def test_the_register_lists_the_requests_of_a_month_in_every_form(tmp_path
         for month in ("2026-13", "november", "1999-01"):
             assert (await harness.get("hasan", REGISTER, params={"month": month})).status_code == 422
         assert [(await harness.get(who, REGISTER)).status_code for who in ("", "dewi")] == [401, 403]
+
+
+async def test_a_register_of_many_requests_is_shown_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("services.assignment.oversight.pages.REGISTER_PAGE_SIZE", 1)
+    async with staff_harness(tmp_path) as harness:
+        await fill(harness)
+        november = {"month": "2026-11"}
+        first = (await harness.get("hasan", REGISTER, params={**november, "limit": 1})).json()
+        assert ([item["number"] for item in first["items"]], first["total"]) == (["INT-2026-000002"], 2)
+        assert first["previous"] is None
+        second = (await harness.get("hasan", REGISTER, params={**november, "limit": 1, "after": first["next"]})).json()
+        assert ([item["number"] for item in second["items"]], second["next"]) == (["INT-2026-000003"], None)
+        back = (
+            await harness.get("hasan", REGISTER, params={**november, "limit": 1, "before": second["previous"]})
+        ).json()
+        assert back == first
+        for refused in ({"limit": 1001}, {"after": "nowhere"}):
+            assert (await harness.get("hasan", REGISTER, params={**november, **refused})).status_code == 422
+
+        shown = await page(harness, "hasan", "/dasbor/register?month=2026-11")
+        assert "November 2026, 2 permohonan" in visible_text(shown)
+        assert "INT-2026-000003" not in shown.text
+        [address] = re.findall(r'href="([^"]*)" rel="next"', shown.text)
+        following = await page(harness, "hasan", html.unescape(address))
+        assert "2 INT-2026-000003" in visible_text(following)
+        assert "2-2 dari 2" in visible_text(following)
+        assert 'rel="prev"' in following.text
+        assert 'href="/api/assignment/register.pdf?month=2026-11"' in following.text
+
+        part = await harness.get("hasan", f"{REGISTER}.pdf", params={**november, "limit": 1, "after": first["next"]})
+        printed = " ".join(pypdfium2.PdfDocument(part.content)[0].get_textpage().get_text_range().split())
+        assert "Nomor 2 sampai 2 dari 2" in printed
+        assert "nomor%202%20sampai%202" in part.headers["content-disposition"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import Enum
 from itertools import combinations
 from typing import Any
@@ -22,11 +22,13 @@ from services.verification import projections as verification
 from services.verification.pages.queue import LIST_NAMES, list_query
 from services.verification.schemas import QueuePageQuery
 from services.verification.schemas import QueueQuery as ApiQuery
+from shared.calendar import start_of_day
 from shared.contracts.stages import APPLICANT, Stage
 from shared.storage.port import Column, RecordQuery
 from shared.web.api.request_lists import RequestListQuery
 
 DAY = date(2026, 7, 1)
+MORNING = start_of_day(DAY)
 NO_FILTERS = {"limit", "after", "before", "sort", "total", "done", "number", "tab", "selesai"}
 """Parameters that select no requests."""
 
@@ -103,7 +105,18 @@ BOARD = [
 ]
 """The queries of the overdue board and of the leads' load."""
 
+OVERSIGHT = [
+    assignment.submitted_query(),
+    assignment.submitted_query(("2026-06-30T00:00:00+00:00", "5")),
+    assignment.active_since_query(MORNING),
+    *(
+        assignment.period_query(column, MORNING, MORNING + timedelta(days=30))
+        for column in ("submitted_at", "surveyed_at")
+    ),
+]
+"""What the figures, the register and the satisfaction report read."""
+
 LISTS: Mapping[str, tuple[Sequence[Column], Sequence[OfferedList], Sequence[RecordQuery]]] = {
     "verification": (verification.INDEXED_COLUMNS, VERIFICATION, ()),
-    "assignment": (assignment.INDEXED_COLUMNS, ASSIGNMENT, BOARD),
+    "assignment": (assignment.INDEXED_COLUMNS, ASSIGNMENT, [*BOARD, *OVERSIGHT]),
 }

@@ -7,10 +7,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from pydantic import TypeAdapter
 
 from services.assignment.decider import decider
-from services.assignment.domain.state import State
+from services.assignment.domain.state import State, SurveyAnswers
+from services.assignment.oversight import comments
 from services.assignment.oversight.charts import sparkline, tick_step
+from services.assignment.oversight.counted_requests import stored_course
 from services.assignment.oversight.figures import (
     Figures,
     MonthlyTally,
@@ -22,13 +25,14 @@ from services.assignment.oversight.figures import (
     ninetieth_percentile,
     unit_name,
 )
-from services.assignment.oversight.periods import Period, split_into_months
+from services.assignment.oversight.periods import Period
 from services.assignment.oversight.public_figures import public_figures, public_period, survey_period
 from services.assignment.oversight.satisfaction import SurveySums
 from services.assignment.oversight.stage_visits import StageVisit, stage_visits
 from shared.calendar import WorkingCalendar
-from shared.contracts.facts import ChecklistItem, Fact
+from shared.contracts.facts import ChecklistItem, Fact, Scope
 from shared.contracts.stages import Stage, StageRules
+from shared.storage.port import StateRecord
 from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import make_event
 
@@ -178,26 +182,36 @@ def test_units_that_the_form_does_not_offer_count_as_one():
     assert unit_name("Panitia Pameran") == "Lainnya"
 
 
-@pytest.mark.parametrize(
-    ("first", "last", "whole", "parts"),
-    [
-        ("2026-01-01", "2026-12-31", ("2026-01-01", "2026-12-31"), []),
-        ("2026-01-01", "2026-11-24", ("2026-01-01", "2026-11-30"), []),
-        (
-            "2026-01-15",
-            "2026-03-10",
-            ("2026-02-01", "2026-02-28"),
-            [("2026-01-15", "2026-01-31"), ("2026-03-01", "2026-03-10")],
-        ),
-        ("2026-01-15", "2026-02-10", None, [("2026-01-15", "2026-02-10")]),
-        ("2026-02-01", "2026-02-28", ("2026-02-01", "2026-02-28"), []),
-    ],
-)
-def test_a_period_is_split_into_whole_months_and_days(
-    first: str, last: str, whole: tuple[str, str] | None, parts: list[tuple[str, str]]
-):
-    def period(days: tuple[str, str]) -> Period:
-        return Period(*map(date.fromisoformat, days))
+def test_figures_read_of_a_stored_state_what_they_need():
+    state = fold(*WHOLE_COURSE[:-1], (at(12, 2), tale.surveyed.model_copy(update={"comment": "Cepat"})))
+    course = stored_course(StateRecord("1", 1, TypeAdapter(State).dump_json(state)))
+    whole, slim = MonthlyTally(CALENDAR), MonthlyTally(CALENDAR)
+    whole.add(state)
+    slim.add(course)
+    assert slim.months == whole.months
+    assert slim.comments_of("2026-12") == whole.comments_of("2026-12") != {}
+    assert course.survey == state.survey
+    assert stored_course(StateRecord("1", 1, TypeAdapter(State).dump_json(State()))).submitted_at is None
 
-    expected = (period(whole) if whole else None, list(map(period, parts)))
-    assert split_into_months(period((first, last)), date(2026, 11, 24)) == expected
+
+def test_the_newest_comments_of_a_month_are_kept_by_scope(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(comments, "MAX_COMMENTS", 2)
+    kept = comments.MonthComments()
+    for day, scope in ((4, Scope.DATA), (1, Scope.DATA), (3, Scope.DATA), (2, Scope.APPLICATION)):
+        kept.add(scope, SurveyAnswers(at(12, day), (4,) * 9, f"day {day}"))
+    stored = kept.to_json()
+    assert comments.newest_of_month(stored, None) == ["day 4", "day 3", "day 2"]
+    assert comments.newest_of_month(stored, Scope.DATA) == ["day 4", "day 3"]
+    again = comments.MonthComments(stored)
+    again.add(Scope.DATA, SurveyAnswers(at(12, 5), (4,) * 9, "day 5"))
+    assert comments.newest_of_month(again.to_json(), Scope.DATA) == ["day 5", "day 4"]
+
+
+def test_what_is_added_to_dropped_months_is_left_out():
+    tally = MonthlyTally(CALENDAR)
+    tally.add(fold(*WHOLE_COURSE))
+    december = dict(tally.months["2026-12"])
+    tally.drop_before("2026-12")
+    assert tally.months == {"2026-12": december}
+    tally.add(fold((at(11, 30), tale.submitted)))
+    assert tally.months == {"2026-12": december}
