@@ -36,6 +36,10 @@ PAGES: Mapping[str, Sequence[str]] = {
         "/lewat-batas",
         "/dasbor",
         "/dasbor/kepuasan",
+        "/dasbor/register",
+        "/api/assignment/dashboard",
+        "/api/assignment/survey",
+        "/api/assignment/register",
     ),
     "technical": ("/pekerjaan", "/pekerjaan?tab=all"),
 }

@@ -18,7 +18,7 @@ from shared.storage.port import RecordQuery, Scalar, StateRecord, StateStore
 
 PAGE_SIZE = 100
 SLICE_SECONDS = 0.003
-"""Other work of the event loop waits for so long at most."""
+"""Other work of the event loop waits for so much of the processor's time at most."""
 BUSY_SECONDS = 0.002
 """If a pause lasts longer than it should by as much, the event loop has other work."""
 BUSY_FACTOR, MAX_PAUSE_SECONDS = 4, 0.25
@@ -88,7 +88,7 @@ class CourseReader:
         query = replace(query, limit=PAGE_SIZE)
         while True:
             page = await self._store.find(query)
-            began = time.monotonic()
+            began = time.thread_time()
             for record, key in zip(page.records, page.keys, strict=True):
                 yield record.id, key, stored_course(record)
                 began = await self._pause(began)
@@ -99,18 +99,18 @@ class CourseReader:
     async def courses(self, ids: Sequence[str]) -> AsyncIterator[StoredCourse]:
         """Yield the courses of the stored requests among these ids."""
         records = await self._store.load(ids)
-        began = time.monotonic()
+        began = time.thread_time()
         for record in records.values():
             yield stored_course(record)
             began = await self._pause(began)
 
     async def _pause(self, began: float) -> float:
         """Pause for as long as a slice took that is over, longer if other work waited; return when the slice began."""
-        worked = time.monotonic() - began
+        worked = time.thread_time() - began
         if not self._pauses or worked < SLICE_SECONDS:
             return began
         expected = time.monotonic() + worked
         await asyncio.sleep(worked)
         if (late := time.monotonic() - expected) > BUSY_SECONDS:
             await asyncio.sleep(min(late * BUSY_FACTOR, MAX_PAUSE_SECONDS))
-        return time.monotonic()
+        return time.thread_time()

@@ -12,6 +12,7 @@ import pytest
 
 from bench import store
 from bench.store import StorePlan, fill, make_batch, submissions
+from services.assignment.oversight.projection import COLLECTION, UPDATED_AT_KEY
 from services.notification.domain.state import STATUSES
 from services.verification.projections import requests_query
 from shared.backends.platform import open_platform
@@ -49,6 +50,11 @@ async def test_the_states_of_a_generated_folder_are_those_that_follow_from_its_l
         ledger = platform.state_store("notification", decider.indexed_columns)
         counts = {status: await ledger.count(RecordQuery("newest", where={status: 1})) for status in STATUSES}
         assert counts == {"queued": 0, "sending": 0, "sent": 240, "failed": 0, "unknown": 0}
+        decider = build_deciders()["assignment"]
+        figures = await platform.office.get(COLLECTION, UPDATED_AT_KEY)
+        assert figures is not None
+        store = platform.state_store("assignment", decider.indexed_columns)
+        assert figures.body["cursor"] == await store.latest_change()
     finally:
         await platform.close()
 
