@@ -10,11 +10,11 @@ from typing import Any
 
 from services.assignment.domain.state import State
 from services.assignment.oversight.comments import MAX_COMMENTS, newest_of_month
-from services.assignment.oversight.figures import Figures, MonthFilter, month_from_json, survey_from_json
+from services.assignment.oversight.figures import Figures, MonthFilter, merge, month_from_json
 from services.assignment.oversight.full_computation import COLLECTION as PROGRESS
 from services.assignment.oversight.full_computation import COUNT_KEY
 from services.assignment.oversight.periods import Period, months_between
-from services.assignment.oversight.projection import COLLECTION, COMMENTS, UPDATED_AT_KEY
+from services.assignment.oversight.projection import COLLECTION, COMMENTS, TOTALS, UPDATED_AT_KEY
 from services.assignment.oversight.satisfaction import SurveySums
 from shared.calendar import WorkingCalendar
 from shared.contracts.checklist import Checklists
@@ -76,16 +76,12 @@ class FiguresReader:
         """Return the figures of each month of the period, empty ones for a month in which nothing happened."""
         return {
             name: month_from_json(body, _filter(scope, unit)) if body else Figures()
-            for name, body in (await self._bodies(period)).items()
+            for name, body in (await self._bodies(period, unit)).items()
         }
 
     async def survey_sums(self, period: Period, scope: Scope | None) -> SurveySums:
         """Return the sums of the answers of the period."""
-        sums = SurveySums()
-        for body in (await self._bodies(period)).values():
-            of_month = survey_from_json(body, _filter(scope, "")) if body else SurveySums()
-            sums = sums.add(of_month.n, of_month.scores)
-        return sums
+        return merge((await self.months(period, scope)).values()).survey
 
     async def newest_comments(self, period: Period, scope: Scope | None) -> list[str]:
         """Return the newest comments of the period, at most MAX_COMMENTS."""
@@ -97,10 +93,15 @@ class FiguresReader:
                 break
         return comments[:MAX_COMMENTS]
 
-    async def _bodies(self, period: Period) -> dict[str, Mapping[str, Any] | None]:
+    async def _bodies(self, period: Period, unit: str) -> dict[str, Mapping[str, Any] | None]:
         names = list(months_between(period.first, period.last))
-        entries = await asyncio.gather(*(self._office.get(COLLECTION, name) for name in names))
-        return {name: entry.body if entry else None for name, entry in zip(names, entries, strict=True)}
+        return dict(zip(names, await asyncio.gather(*(self._body(name, unit) for name in names)), strict=True))
+
+    async def _body(self, month: str, unit: str) -> Mapping[str, Any] | None:
+        """Return a stored month, without its units unless one is asked for; an earlier version stored no totals."""
+        entry = None if unit else await self._office.get(TOTALS, month)
+        entry = entry or await self._office.get(COLLECTION, month)
+        return entry.body if entry else None
 
     async def updated_at(self) -> datetime | None:
         """Return when the figures were last recomputed."""

@@ -208,6 +208,14 @@ def month_to_json(cells: Mapping[CellKey, Figures]) -> dict[str, Any]:
     return {"cells": [[*key, figures.to_json()] for key, figures in sorted(cells.items())]}
 
 
+def scope_totals(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored month with one cell for each scope, in which all units are merged."""
+    totals: dict[CellKey, Figures] = {}
+    for scope, _, cell in body["cells"]:
+        totals.setdefault((scope, ""), Figures()).merge_json(cell)
+    return month_to_json(totals)
+
+
 def cells_from_json(body: Mapping[str, Any]) -> dict[CellKey, Figures]:
     return {(scope, unit): figures_from_json(cell) for scope, unit, cell in body["cells"]}
 
@@ -219,13 +227,3 @@ def month_from_json(body: Mapping[str, Any], wanted: MonthFilter = lambda _key: 
         if wanted((scope, unit)):
             figures.merge_json(cell)
     return figures
-
-
-def survey_from_json(body: Mapping[str, Any], wanted: MonthFilter) -> SurveySums:
-    """Return the sums of the answers of the wanted scopes and units of a month, without reading its other figures."""
-    sums = SurveySums()
-    for scope, unit, cell in body["cells"]:
-        if cell["survey"][0] and wanted((scope, unit)):
-            n, *scores = cell["survey"]
-            sums = sums.add(n, scores)
-    return sums

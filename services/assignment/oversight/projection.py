@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from services.assignment.oversight.counted_requests import PAGE_SIZE, CourseReader
-from services.assignment.oversight.figures import LISTED_UNITS, MonthlyTally, month_to_json
+from services.assignment.oversight.figures import LISTED_UNITS, MonthlyTally, month_to_json, scope_totals
 from services.assignment.oversight.full_computation import FullComputation
 from services.assignment.oversight.periods import month_of
 from services.assignment.projections import active_since_query
@@ -19,7 +19,8 @@ from shared.clock import Clock
 from shared.office.port import EntryConflict, OfficeEntry, OfficeStore
 from shared.storage.port import StateStore
 
-COLLECTION, COMMENTS = "figures", "figures_comments"
+COLLECTION, TOTALS, COMMENTS = "figures", "figures_totals", "figures_comments"
+"""Figures of months by scope and unit, the same by scope alone, and comments."""
 UPDATED_AT_KEY = "updated_at"
 
 FIGURES_VERSION = 2
@@ -157,7 +158,7 @@ class FiguresProjection:
     async def _stored_months(self, first_month: str) -> list[OfficeEntry]:
         return [
             entry
-            for collection in (COLLECTION, COMMENTS)
+            for collection in (COLLECTION, TOTALS, COMMENTS)
             for entry in await self._office.entries(collection)
             if entry.key != UPDATED_AT_KEY and entry.key >= first_month
         ]
@@ -165,8 +166,9 @@ class FiguresProjection:
     async def _replace(self, stored: Sequence[OfficeEntry], figures: Months, comments: Months) -> bool:
         """Store these months instead of the stored ones; return False if another process wrote one meanwhile."""
         found = {(entry.collection, entry.key): entry for entry in stored}
-        bodies = {key: month_to_json({}) if key[0] == COLLECTION else {} for key in found}
+        bodies = {key: {} if key[0] == COMMENTS else month_to_json({}) for key in found}
         bodies |= {(COLLECTION, month): dict(body) for month, body in figures.items()}
+        bodies |= {(TOTALS, month): scope_totals(body) for month, body in figures.items()}
         bodies |= {(COMMENTS, month): dict(body) for month, body in comments.items()}
         written = True
         for key, body in bodies.items():
