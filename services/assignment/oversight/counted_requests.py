@@ -21,7 +21,7 @@ SLICE_SECONDS = 0.003
 """Other work of the event loop waits for so much of the processor's time at most."""
 BUSY_SECONDS = 0.002
 """If a pause lasts longer than it should by as much, the event loop has other work."""
-BUSY_FACTOR, MAX_PAUSE_SECONDS = 4, 0.25
+BUSY_FACTOR, MAX_PAUSE_SECONDS = 4, 0.1
 
 
 class _WithUnit(Protocol):
