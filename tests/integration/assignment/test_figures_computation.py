@@ -169,4 +169,4 @@ async def test_the_dashboard_says_how_far_the_computation_is(harness: StaffHarne
     office = harness.platform.office
     await office.put(full_computation.COLLECTION, full_computation.COUNT_KEY, {"done": 430_000, "total": 1_000_000})
     shown = visible_text(await page(harness, "hasan", "/dasbor"))
-    assert "Angka bulanan sedang dihitung: 430.000 dari 1.000.000 permohonan." in shown
+    assert "Sedang dihitung: 430.000 dari 1.000.000" in shown
