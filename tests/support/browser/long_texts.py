@@ -100,7 +100,7 @@ def page_tours(samples: SampleRequests) -> Iterator[PageTour]:
     for state, asked in samples.asked.items():
         base = f"/lacak/{asked.number}"
         steps = (f"{base}/{step}" for step in STEPS_OF.get(state, ()))
-        yield PageTour(state, (f"{base}?kunci={asked.token}", base, f"{base}/diterima", *steps))
+        yield PageTour(state, (f"{base}?kunci={asked.token}", f"{base}/diterima", *steps))  # a key redirects to `base`
     ids = {state: asked.id for state, asked in samples.asked.items()}
     everywhere = (*ids.values(), samples.advised.id, samples.odd.id)
     led = [ids[state] for state in ("assigned", "in_progress", "on_hold", "delivered", "completed")]
