@@ -9,7 +9,7 @@ from typing import TypedDict, Unpack
 from shared.calendar import start_of_day
 from shared.contracts.lifecycle import ENDED, Status
 from shared.contracts.request_state import StaffRequestState
-from shared.contracts.stages import StageClock
+from shared.contracts.stages import STAGES, StageClock
 from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, Subset, sortable_time
 from shared.text.folding import fold_text
 from shared.text.search import normalize_query, request_search_text
@@ -135,10 +135,18 @@ def _open_values(status: str | tuple[str, ...]) -> Scalar | tuple[Scalar, ...]:
     return values.pop() if len(values) == 1 else (0, 1)
 
 
+def _implied_statuses(filters: RequestFilters) -> str | tuple[str, ...]:
+    """Return the statuses of a stage, or of claimed requests, so that an index finds few; "" if no filter implies any."""
+    if filters.get("claimed_by"):
+        return Status.SUBMITTED.value
+    statuses = tuple(status.value for status, stage in STAGES.items() if stage == filters.get("stage"))
+    return statuses[0] if len(statuses) == 1 else statuses or ""
+
+
 def _equal_conditions(filters: RequestFilters, *, in_default_order: bool) -> dict[str, Scalar | tuple[Scalar, ...]]:
     """Return the columns that must have a value, or one of several."""
     values = {
-        "status": filters.get("status"),
+        "status": filters.get("status") or _implied_statuses(filters),
         "stage": filters.get("stage"),
         "unit": filters.get("unit"),
         "scope": filters.get("scope"),

@@ -80,8 +80,9 @@ class SubsetIndex:
         return not query.search and needed <= {self.column, "id", *self.keys}
 
     def has_order(self, query: RecordQuery) -> bool:
-        """Whether the entries with the values of the query have the order of the list."""
-        return query.order in self.keys[self.prefix(query) :][:1]
+        """Whether the entries with the values of the query have the order of the list, which ends with the id."""
+        following = self.stored_keys[self.prefix(query) :]
+        return following[:1] == (query.order,) and (query.order == "id" or following[1:2] == ("id",))
 
     def max_read(self, query: RecordQuery, *, with_order: bool) -> int:
         """Return how many entries may be read to count the list, or what is on one side of a key in it, or to sort it."""
@@ -93,10 +94,14 @@ class SubsetIndex:
 
 @dataclass(frozen=True, slots=True)
 class ValueIndex:
-    """An index that finds the records with some values of a query; `query` has the conditions on its keys alone."""
+    """An index that finds the records with some values of a query, if they are fewer than `most`.
+
+    `query` has the conditions on its keys alone.
+    """
 
     name: str
     query: RecordQuery
+    most: int
 
 
 def subset_indexes(columns: Sequence[Column]) -> list[SubsetIndex]:
@@ -143,6 +148,24 @@ def choose_part_index(indexes: Sequence[SubsetIndex], query: RecordQuery) -> Sub
     return choose_sorted_index(indexes, query)
 
 
+def split_by_subset(indexes: Sequence[SubsetIndex], query: RecordQuery) -> list[RecordQuery]:
+    """Return a query for the records of a subset and one for the others, if the list has both, else the query itself.
+
+    Each is read in a way of its own, because what is usual in one may be rare in the other: old requests are not open.
+    """
+    for column in dict.fromkeys(index.column for index in indexes):
+        wanted = query.where.get(column)
+        if isinstance(wanted, tuple) and len(set(wanted)) > 1 and any(map(_is_one, wanted)):
+            return [replace(query, where={**query.where, column: value}) for value in dict.fromkeys(wanted)]
+    return [query]
+
+
+def list_position(key: tuple[Scalar, str]) -> tuple[bool, Scalar, str]:
+    """Return what the keys of a list are sorted by; records without a value precede those with one."""
+    value, record_id = key
+    return value is not None, "" if value is None else value, record_id
+
+
 def only(bounds: Mapping[str, Scalar], name: str) -> dict[str, Scalar]:
     """Return the limit of one column."""
     return {name: bounds[name]} if name in bounds else {}
@@ -163,14 +186,15 @@ def bounded_count_indexes(
     ordered = choose_ordered_index(indexes, query) if from_key else None
     if ordered is not None:
         return [ordered]
-    found = [*limiting_indexes(indexes, query, with_order=from_key)[:1], choose_sorted_index(indexes, query)]
+    found = [*limiting_indexes(indexes, query, with_order=from_key)[:2], choose_sorted_index(indexes, query)]
     return list(dict.fromkeys(one for one in found if one is not None))
 
 
 def value_indexes(columns: Sequence[Column], indexes: Sequence[SubsetIndex], query: RecordQuery) -> list[ValueIndex]:
-    """Return the indexes over all records with values of the query, which is not about a subset."""
+    """Return the indexes over all records with values of the query; of one about a subset, those with limits in it."""
     if _usable(indexes, query):
-        return []
+        about = (column for column in columns if column.subsets and _is_one(query.where.get(column.name)))
+        return [index for column in about for index in _within_limits(column, query)]
     found = []
     for column in columns:
         filters = [name for name in (column.name, *column.filtered_with) if _is_single(query.where.get(name))]
@@ -184,26 +208,28 @@ def value_indexes(columns: Sequence[Column], indexes: Sequence[SubsetIndex], que
                 for name in takewhile(filters.__contains__, (column.name, *column.filtered_with))
             }
             conditions = replace(query, where=where, at_least={}, below={}, search="")
-            found.append(ValueIndex(f"with_{column.name}", conditions))
+            found.append(ValueIndex(f"with_{column.name}", conditions, MAX_SORTED))
         at_least, below = only(query.at_least, column.name), only(query.below, column.name)
-        found += _within_limits(column, query)
+        found += () if column.subsets else _within_limits(column, query)
         if (at_least or below) and column.indexed and not column.ordered_by and column.name != query.order:
             conditions = replace(query, where={}, at_least=at_least, below=below, search="")
-            found.append(ValueIndex(f"by_{column.name}", conditions))
+            found.append(ValueIndex(f"by_{column.name}", conditions, MAX_SORTED))
     return found
 
 
 def _within_limits(column: Column, query: RecordQuery) -> Iterator[ValueIndex]:
     """Yield the indexes with one value of a column, and limits of one that its lists are ordered by."""
-    if not _is_single(query.where.get(column.name)) or column.subsets:
+    if not _is_single(query.where.get(column.name)):
         return
+    may_be_unlimited = not (column.filtered_with or column.subsets) and query.order not in column.ordered_by
     for order in column.ordered_by:
         at_least, below = only(query.at_least, order), only(query.below, order)
-        is_first = order == column.ordered_by[0] and not column.filtered_with and query.order not in column.ordered_by
+        is_first = may_be_unlimited and order == column.ordered_by[0]
         if is_first or ((at_least or below) and order != query.order):
             where = {column.name: query.where[column.name]}
             conditions = replace(query, where=where, at_least=at_least, below=below, search="")
-            yield ValueIndex(f"by_{column.name}_{order}", conditions)
+            most = MAX_LOOKUPS if column.subsets else MAX_SORTED
+            yield ValueIndex(f"by_{column.name}_{order}", conditions, most)
 
 
 def followed_limits(columns: Sequence[Column], query: RecordQuery) -> dict[Limit, RecordQuery]:

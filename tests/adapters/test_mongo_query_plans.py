@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 from pymongo.collection import Collection
+from pymongo.database import Database
 
 from services.assignment import projections as assignment
 from services.assignment.projections import INDEXED_COLUMNS as ASSIGNMENT
@@ -20,19 +21,23 @@ from services.notification.projections import INDEXED_COLUMNS as NOTIFICATION
 from services.verification import projections as verification
 from services.verification.projections import INDEXED_COLUMNS as VERIFICATION
 from shared.contracts.stages import Stage
+from shared.storage import subsets
+from shared.storage.mongo import queries
 from shared.storage.mongo.client import MongoDatabase
 from shared.storage.mongo.mapping import HAS_OUTBOX, IS_DUE
 from shared.storage.mongo.store import MongoStateStore
 from shared.storage.mongo.word_index import term_filter
 from shared.storage.port import Column, RecordQuery, Scalar
 from shared.storage.subsets import subset_indexes, value_indexes
-from tests.support.adapters.offered_lists import LISTS
+from tests.support.adapters.offered_lists import LISTS, random_request
 from tests.support.adapters.state_records import COLUMNS, NOW, make_write, save_write
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines("mongo")]
 
 STORED = 1500
 PAGE = 20
+MANY, MAX_READ, MAX_EXAMINED = 4_000, 200, 1_000
+"""Records, half of them open, entries that are read at most, and keys or documents examined for a list or count."""
 VALUES: dict[str, Sequence[Scalar]] = {
     "status": ("submitted", "returned", "verified", "assigned") * 40 + ("rare",),
     "unit": ("dinas", "badan"),
@@ -227,6 +232,51 @@ async def test_few_records_with_some_values_are_found_by_an_index_for_them(
                 [bounds] = [stage["indexBounds"] for stage in stages(explained) if "indexBounds" in stage]
                 [first] = bounds[next(iter(bounds))]
                 assert not first.startswith("[MinKey"), query
+
+
+@pytest.mark.parametrize("service", LISTS)
+async def test_lists_and_counts_of_many_requests_read_a_limited_part(
+    mongo_database: tuple[str, str], monkeypatch: pytest.MonkeyPatch, service: str
+):
+    monkeypatch.setattr(subsets, "MAX_ENTRIES", MAX_READ)
+    monkeypatch.setattr(subsets, "MAX_TESTED_ENTRIES", MAX_READ)
+    monkeypatch.setattr(subsets, "MAX_SORTED", MAX_READ)
+    for module in (subsets, queries):
+        monkeypatch.setattr(module, "MAX_LOOKUPS", MAX_READ // 4)
+    address, name = mongo_database
+    columns, lists, _ = LISTS[service]
+    store = MongoStateStore(database := MongoDatabase(address, name), service, columns, lambda: NOW)
+    await store.prepare()
+    await save_write(store, *(random_request(columns, number, is_open=number % 2 > 0) for number in range(MANY)))
+    offered = {
+        str(query): query
+        for listed in lists
+        for _, query in listed.queries(1, ["name", "-due", "lead"])
+        if not query.search and "open" in query.where
+    }
+    read = dict[str, tuple[int, int]]()
+    with MongoClient[dict[str, Any]](address) as client:
+        for text, query in offered.items():
+            with profiled(client[name], read, f"page of {text}"):
+                await store.find(replace(query, limit=5))
+            if query.where["open"] == 1:
+                with profiled(client[name], read, f"count of {text}"):
+                    await store.bounded_count(query)
+    await database.close()
+    assert len(read) > 150
+    assert {text: number for text, number in read.items() if max(number) > MAX_EXAMINED} == {}
+
+
+@contextmanager
+def profiled(database: Database[dict[str, Any]], read: dict[str, tuple[int, int]], name: str) -> Iterator[None]:
+    """Note how many keys of indexes and how many documents the server examines."""
+    database.command("profile", 2)
+    yield
+    database.command("profile", 0)
+    rows = list(database["system.profile"].find({"op": {"$in": ["query", "command", "getmore"]}}))
+    database["system.profile"].drop()
+    assert rows
+    read[name] = sum(row.get("keysExamined", 0) for row in rows), sum(row.get("docsExamined", 0) for row in rows)
 
 
 async def test_a_column_declared_later_has_no_value_in_existing_records(mongo_database: tuple[str, str]):

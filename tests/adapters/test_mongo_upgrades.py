@@ -63,6 +63,23 @@ async def test_a_start_examines_what_was_written_since_the_last_one(mongo_databa
         await opened.close()
 
 
+async def test_retired_indexes_are_dropped_and_those_of_the_operator_kept(mongo_database: tuple[str, str]):
+    address, name = mongo_database
+    opened = MongoDatabase(address, name)
+    store = MongoStateStore(opened, "verification", COLUMNS, lambda: NOW)
+    try:
+        await store.prepare()
+        with MongoClient[dict[str, Any]](address) as older_program:
+            records = older_program[name]["verification_documents"]
+            declared = set(records.index_information())
+            for index in ("by_stage_due", "by_lead_claimed_by", "of_the_operator"):
+                records.create_index([("version", 1), (index, 1)], name=index)
+            await store.prepare()
+            assert set(records.index_information()) == declared | {"of_the_operator"}
+    finally:
+        await opened.close()
+
+
 async def test_words_written_by_an_older_program_are_added_to_the_index(mongo_database: tuple[str, str]):
     address, name = mongo_database
     opened = MongoDatabase(address, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -15,11 +14,9 @@ import pytest
 
 from services.notification import projections as notification
 from services.notification.domain.state import STATUSES
-from shared.contracts.facts import Scope
-from shared.contracts.stages import STAGES, Stage
 from shared.identity.sqlite import SqliteAccountStore
 from shared.storage import search, subsets
-from shared.storage.port import Column, RecordQuery, Scalar, StateStore, Write, sortable_time
+from shared.storage.port import Column, RecordQuery, Scalar, StateStore, sortable_time
 from shared.storage.sqlite import queries, schema
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.queries import KeysetPaginator
@@ -27,14 +24,13 @@ from shared.storage.sqlite.schema import Tables
 from shared.storage.sqlite.store import SqliteStateStore
 from shared.storage.sqlite.word_index import WordIndex
 from shared.storage.subsets import MAX_SORTED
-from tests.support.adapters.offered_lists import LISTS
+from tests.support.adapters.offered_lists import LISTS, random_request
 from tests.support.adapters.state_records import COLUMNS, NOW, make_write, save_write
 
 TABLES = Tables("verification", COLUMNS)
 LISTER = KeysetPaginator("verification", COLUMNS)
 MANY_OPEN, MAX_STEPS = 5_000, 20_000
 """Open requests, and steps of SQLite's machine for a list of them; to read all takes five or more for each."""
-DAY_COLUMNS = ("submitted_at", "received_at", "due", "target_date", "stage_since")
 KEYS: tuple[tuple[Scalar, str] | None, ...] = (None, ("2026-07-01", "5"), (None, "5"))
 
 
@@ -191,7 +187,7 @@ async def test_each_index_that_many_records_lack_is_created_and_logged_by_itself
 async def test_few_records_with_some_values_are_found_and_sorted_and_many_read_in_order(
     file: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, most: int
 ):
-    monkeypatch.setattr(queries, "MAX_SORTED", most)
+    monkeypatch.setattr(subsets, "MAX_SORTED", most)
     store = make_store(file)
     for number in range(12):
         status, unit = "withdrawn" if number % 2 else "completed", "ab"[number % 3 == 0]
@@ -301,7 +297,7 @@ async def test_lists_and_counts_of_many_open_requests_read_a_limited_part(
     file, lister = SqliteDatabase(tmp_path / "simpul.db"), KeysetPaginator(service, columns)
     store = SqliteStateStore(file, service, columns, lambda: NOW)
     await store.prepare()
-    await save_write(store, *(open_request(columns, number) for number in range(MANY_OPEN)))
+    await save_write(store, *(random_request(columns, number) for number in range(MANY_OPEN)))
     file.close()
     db = apsw.Connection(str(tmp_path / "simpul.db"), statementcachesize=0)
     offered = {
@@ -318,23 +314,6 @@ async def test_lists_and_counts_of_many_open_requests_read_a_limited_part(
     db.close()
     assert len(steps) > 100
     assert {name: taken for name, taken in steps.items() if taken > MAX_STEPS} == {}
-
-
-def open_request(columns: Sequence[Column], number: int) -> Write:
-    """Return a write whose columns have values that depend on the number but not on each other."""
-    pick = random.Random(number)
-    samples: dict[str, Scalar] = {
-        "status": pick.choice(tuple(STAGES)).value,
-        "stage": pick.choice(tuple(Stage)).value,
-        "scope": pick.choice(tuple(Scope)).value,
-        "open": 1,
-        "advised": None,
-    }
-    days = {name: f"2026-{pick.randrange(1, 13):02d}-{pick.randrange(1, 29):02d}" for name in DAY_COLUMNS}
-    words = {column.name: f"{pick.randrange(30)}" for column in columns if column.kind == "text"}
-    numbers = {column.name: pick.randrange(9) for column in columns if column.kind == "integer"}
-    values = {**words, **numbers, **days, **samples, "number": f"INT-{number:06d}"}
-    return replace(make_write(f"{number:05d}"), columns={column.name: values[column.name] for column in columns})
 
 
 def count_steps(db: apsw.Connection, read: Callable[[apsw.Connection], object]) -> int:
@@ -383,6 +362,20 @@ async def test_rare_words_are_looked_up_and_common_ones_are_not(tmp_path: Path, 
             steps = plan(file, sql, bindings)
             assert "SEARCH verification_documents USING INTEGER PRIMARY KEY (rowid=?)" in steps
             assert not any(step.startswith("SCAN verification_documents") for step in steps), steps
+    file.close()
+
+
+async def test_a_number_is_not_looked_up_by_what_all_numbers_of_its_year_have(tmp_path: Path):
+    file = SqliteDatabase(tmp_path / "simpul.db")
+    store = make_store(file)
+    await store.prepare()
+    numbers = [f"int-{year}-9{number:05d}" for year in (2024, 2025) for number in range(400)]
+    await save_write(store, *(make_write(number, search=f"{number} dinas") for number in numbers))
+    match = await file.read_snapshot(lambda db: WordIndex("verification").match(db, ["int-2025-900317"]))
+    assert match is not None
+    assert '"025"' not in match
+    found = await store.find(RecordQuery("number", search="int-2025-900317"))
+    assert [record.id for record in found.records] == ["int-2025-900317"]
     file.close()
 
 

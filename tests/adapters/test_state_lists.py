@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.storage.mongo import queries as mongo_queries
+from shared.storage import subsets
 from shared.storage.port import BoundedCount, RecordPage, RecordQuery, Scalar, StateStore, Write, sortable_time
-from shared.storage.sqlite import queries as sqlite_queries
 from shared.storage.subsets import MAX_SORTED
 from shared.text.search import build_search_text, normalize_query
 from tests.support.adapters.state_records import make_write, save_write
@@ -102,8 +101,7 @@ async def test_pages_cover_the_whole_list_forwards_and_backwards(store: StateSto
 async def test_requests_of_some_days_are_listed_by_number(
     store: StateStore, descending: bool, most: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(sqlite_queries, "MAX_SORTED", most)
-    monkeypatch.setattr(mongo_queries, "MAX_SORTED", most)
+    monkeypatch.setattr(subsets, "MAX_SORTED", most)
     start = datetime(2026, 7, 1, tzinfo=UTC)
     times = [start + timedelta(hours=number * 5, seconds=number % 3 * -30_000) for number in range(60)]
     writes = [

@@ -1,4 +1,4 @@
-"""Lists and counts of a subset of the records, by each way to read them, against a plain filter and sort."""
+"""Lists and counts of a subset of the records, and lists of it with the others, against a plain filter and sort."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import product
 
 import pytest
 
+from shared.storage import search as words
 from shared.storage import subsets
 from shared.storage.mongo import queries as mongo_queries
 from shared.storage.port import BoundedCount, RecordPage, RecordQuery, Scalar, StateStore, Write
@@ -38,6 +39,7 @@ QUERIES = [
     RecordQuery(order, where={"open": 1, **where}, at_least=at_least, below=below, limit=4, descending=descending)
     for order, where, (at_least, below), descending in product(ORDERS, WHERES, LIMITS, (False, True))
 ]
+OF_ALL = [replace(query, where={**query.where, "open": (0, 1)}) for query in QUERIES]
 
 
 @pytest.fixture
@@ -49,9 +51,23 @@ async def store(open_store: OpenStore) -> AsyncIterator[StateStore]:
 
 def limit_reads(monkeypatch: pytest.MonkeyPatch, entries: int, tested: int, lookups: int) -> None:
     monkeypatch.setattr(subsets, "MAX_ENTRIES", entries)
+    monkeypatch.setattr(subsets, "MAX_SORTED", max(entries, 1))
     monkeypatch.setattr(subsets, "MAX_TESTED_ENTRIES", tested)
     for module in (subsets, sqlite_queries, mongo_queries):
         monkeypatch.setattr(module, "MAX_LOOKUPS", lookups)
+
+
+@pytest.mark.parametrize("search", ["dinas", "d-07", "dinas d-1"])
+async def test_a_search_finds_the_same_in_a_subset_and_the_others(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch, search: str
+):
+    monkeypatch.setattr(words, "MAX_CANDIDATES", 20)
+    texts = {write.record.id: f"dinas d-{write.record.id}" for write in sample_writes()}
+    writes = [replace(one, columns={**one.columns, "search": texts[one.record.id]}) for one in sample_writes()]
+    await save_write(store, *writes)
+    for query in OF_ALL[::3]:
+        found = [one for one in expected(writes, query) if all(word in texts[one] for word in search.split())]
+        await check_pages(store, replace(query, search=search), found)
 
 
 def sample_writes() -> list[Write]:
@@ -121,7 +137,7 @@ async def test_a_list_of_a_subset_is_the_same_however_it_is_read(
     limit_reads(monkeypatch, *WAYS[way])
     writes = sample_writes()
     await save_write(store, *writes)
-    for query in QUERIES:
+    for query in (*QUERIES, *OF_ALL):
         await check_pages(store, query, expected(writes, query))
 
 

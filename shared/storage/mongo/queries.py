@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from shared.storage.mongo.client import Collection, Fields, MongoDatabase
 from shared.storage.mongo.mapping import LEAST, PROJECTION, index_name, record, to_bson
@@ -12,7 +12,6 @@ from shared.storage.port import BoundedCount, Column, RecordPage, RecordQuery, S
 from shared.storage.search import search_terms
 from shared.storage.subsets import (
     MAX_LOOKUPS,
-    MAX_SORTED,
     Limit,
     SubsetIndex,
     bounded_count_indexes,
@@ -21,13 +20,25 @@ from shared.storage.subsets import (
     choose_part_index,
     followed_limits,
     limiting_indexes,
+    list_position,
     narrow,
     only,
+    split_by_subset,
     subset_indexes,
     value_indexes,
 )
 
 Key = tuple[Scalar, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """How a list is read: its query, the index, what is looked up in the index of words, and the index to sort it by."""
+
+    query: RecordQuery
+    hint: str | None
+    match: Fields | None = None
+    sorting: SubsetIndex | None = None
 
 
 class KeysetPaginator:
@@ -43,19 +54,29 @@ class KeysetPaginator:
     async def page(self, query: RecordQuery) -> RecordPage:
         """Return a page of records."""
         match = await self._match(query)
-        few = await self._choose_few(query) if match is None else WORDS
-        if few is None:
-            query = await self._narrowed(query)
-        hint = few or self.hint(query)
-        sorting = choose_part_index(self._subsets, query) if few is None else None
-        rows = await self._run(query, query.limit + 1, match, hint, sorting)
+        parts = [query] if match else split_by_subset(self._subsets, query)
+        plans = [await self._plan_read(part, match) for part in parts]
+        rows = [row for plan in plans for row in await self._run(plan, plan.query, query.limit + 1)]
+        if len(plans) > 1:
+            rows.sort(key=lambda row: list_position(row[0]), reverse=not query.reads_ascending)
         more, rows = len(rows) > query.limit, rows[: query.limit]
-        opposite = query.opposite(rows[0][0] if rows else None)
-        other = opposite is not None and bool(await self._run(opposite, 1, match, hint, sorting))
+        other = False
+        for plan in plans:
+            opposite = plan.query.opposite(rows[0][0] if rows else None)
+            other = other or (opposite is not None and bool(await self._run(plan, opposite, 1)))
         if query.before is not None:
             rows.reverse()
             more, other = other, more
         return RecordPage(tuple(found for _, found in rows), tuple(key for key, _ in rows), more, other)
+
+    async def _plan_read(self, query: RecordQuery, match: Fields | None) -> ReadPlan:
+        """Return how a list is read, with all limits that are known."""
+        if match is not None:
+            return ReadPlan(query, WORDS, match)
+        if (few := await self._choose_few(query)) is not None:
+            return ReadPlan(query, few)
+        query = await self._narrowed(query)
+        return ReadPlan(query, self.hint(query), sorting=choose_part_index(self._subsets, query))
 
     async def _match(self, query: RecordQuery) -> Fields | None:
         """Return what to look up in the index of words, None if the list is read in its order."""
@@ -67,9 +88,9 @@ class KeysetPaginator:
     async def _choose_few(self, query: RecordQuery) -> str | None:
         """Return an index that finds the records with some values of the query, if they are few and none has their order."""
         for index in value_indexes(self._columns, self._subsets, query):
-            options: Fields = {"hint": index.name, "limit": MAX_SORTED}
+            options: Fields = {"hint": index.name, "limit": index.most}
             async with self._database.operation():
-                if await self._records.count_documents(self.filter(index.query), **options) < MAX_SORTED:
+                if await self._records.count_documents(self.filter(index.query), **options) < index.most:
                     return index.name
         ordered = choose_ordered_index(self._subsets, query)
         if ordered is None or not ordered.holds_list(query):
@@ -131,7 +152,7 @@ class KeysetPaginator:
                 rows = await self._records.aggregate(pipeline, hint=index.name).to_list(1)
             number += sum(row["number"] for row in rows)
             if read > most:
-                return BoundedCount(number, is_exact=False)
+                return BoundedCount(min(number, most), is_exact=False)
         return BoundedCount(number)
 
     async def _count_read(self, index: SubsetIndex, limits: RecordQuery) -> int:
@@ -148,21 +169,20 @@ class KeysetPaginator:
         async with self._database.operation():
             return await self._records.count_documents(_with_match(condition, match), **options)
 
-    async def _run(
-        self, query: RecordQuery, limit: int, match: Fields | None, hint: str | None, sorting: SubsetIndex | None
-    ) -> list[tuple[Key, StateRecord]]:
+    async def _run(self, plan: ReadPlan, query: RecordQuery, limit: int) -> list[tuple[Key, StateRecord]]:
         """Return the first records of a list; one that needs `sorting` is read in its order first, up to MAX_LOOKUPS."""
-        if match is None and sorting is not None:
-            first = await self._run_in_part(query, limit, sorting)
+        hint = plan.hint
+        if plan.sorting is not None:
+            first = await self._run_in_part(query, limit, plan.sorting)
             if first is not None:
                 return first
-            hint = sorting.name
+            hint = plan.sorting.name
         field = self._field(query.order)
         rows = list[Fields]()
         for condition in self.filters_beyond(query):
             if (missing := limit - len(rows)) > 0:
                 options: Fields = {"sort": self.order(query), "limit": missing, "hint": hint}
-                cursor = self._records.find(_with_match(condition, match), {**PROJECTION, field: 1}, **options)
+                cursor = self._records.find(_with_match(condition, plan.match), {**PROJECTION, field: 1}, **options)
                 async with self._database.operation():
                     rows += await cursor.batch_size(missing).to_list(missing)
         return [((row.get(field), row["_id"]), record(row)) for row in rows]

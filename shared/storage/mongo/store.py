@@ -41,6 +41,7 @@ from shared.storage.port import (
     StoreUnavailable,
     Write,
 )
+from shared.storage.retired_indexes import RETIRED_INDEXES
 
 EXAMINED, EXAMINED_OVERLAP = "columns_examined", timedelta(hours=1)
 """The field with the time of the last examination, and how long before it an older program may have begun a write."""
@@ -69,8 +70,16 @@ class MongoStateStore:
         if for_lists:
             async with self._database.operation():
                 with pymongo.timeout(INDEX_TIMEOUT_SECONDS):
+                    await self._drop_retired_indexes()
                     await self._records.create_indexes(self._mapping.indexes())
         await self._letters.prepare()
+
+    async def _drop_retired_indexes(self) -> None:
+        """Drop indexes that an earlier version needed; if that version starts again, it creates them."""
+        declared = {index.document["name"] for index in self._mapping.indexes()}
+        retired = set(RETIRED_INDEXES.get(self._mapping.service, ())) - declared
+        for name in retired & (await self._records.index_information()).keys():
+            await self._records.drop_index(name)
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         if not ids:

@@ -14,7 +14,6 @@ from shared.storage.sqlite.connection import read_number
 from shared.storage.sqlite.word_index import WordIndex
 from shared.storage.subsets import (
     MAX_LOOKUPS,
-    MAX_SORTED,
     Limit,
     SubsetIndex,
     ValueIndex,
@@ -24,8 +23,10 @@ from shared.storage.subsets import (
     choose_part_index,
     followed_limits,
     limiting_indexes,
+    list_position,
     narrow,
     only,
+    split_by_subset,
     subset_indexes,
     value_indexes,
     without,
@@ -47,7 +48,7 @@ class FewRecords:
 
     source: str
     count: Clause
-    most: int = MAX_SORTED
+    most: int
     subset: SubsetIndex | None = None
 
 
@@ -72,16 +73,24 @@ class KeysetPaginator:
 
     def page(self, db: apsw.Connection, query: RecordQuery) -> tuple[list[Key], bool, bool]:
         """Return the (order, id) keys of a page in order, and whether there are more records after and before it."""
-        found: Found = self._match(db, query) or self._choose_few(db, query)
-        if found is None:
-            query = self._narrowed(db, query)
-            index = choose_part_index(self._subsets, query)
-            found = PartInOrder(self._few_in(index, query)) if index else None
-        keys = self._run(db, query, found, query.limit + 1)
+        match = self._match(db, query)
+        parts = [query] if match else split_by_subset(self._subsets, query)
+        plans = [(part, match) if match else self._plan_read(db, part) for part in parts]
+        keys = [key for part, found in plans for key in self._run(db, part, found, query.limit + 1)]
+        if len(plans) > 1:
+            keys.sort(key=list_position, reverse=not query.reads_ascending)
         more, keys = len(keys) > query.limit, keys[: query.limit]
-        opposite = query.opposite(keys[0] if keys else None)
-        other = opposite is not None and bool(self._run(db, opposite, found, 1, is_sorted=False))
+        opposites = [(part.opposite(keys[0] if keys else None), found) for part, found in plans]
+        other = any(part is not None and self._run(db, part, found, 1, is_sorted=False) for part, found in opposites)
         return (keys, more, other) if query.before is None else (keys[::-1], other, more)
+
+    def _plan_read(self, db: apsw.Connection, query: RecordQuery) -> tuple[RecordQuery, Found]:
+        """Return how a list is read that no words limit, and its query with all limits that are known."""
+        if (few := self._choose_few(db, query)) is not None:
+            return query, few
+        narrowed = self._narrowed(db, query)
+        index = choose_part_index(self._subsets, narrowed)
+        return narrowed, PartInOrder(self._few_in(index, narrowed)) if index else None
 
     def _match(self, db: apsw.Connection, query: RecordQuery) -> str | None:
         """Return what to look up in the index of words, None if the list is read in its order."""
@@ -116,8 +125,8 @@ class KeysetPaginator:
     def _source_by(self, index: ValueIndex) -> FewRecords:
         condition, bindings = _join(self._conditions(index.query))
         source = f"{self._table} INDEXED BY {self._table}_{index.name}"
-        counted = ("SELECT count(*) FROM (SELECT 1 FROM ", source, condition, f" LIMIT {MAX_SORTED})")
-        return FewRecords(source, ("".join(counted), bindings))
+        counted = ("SELECT count(*) FROM (SELECT 1 FROM ", source, condition, f" LIMIT {index.most})")
+        return FewRecords(source, ("".join(counted), bindings), index.most)
 
     def _few_in(self, index: SubsetIndex, query: RecordQuery) -> FewRecords:
         source, most = self._source(index), index.max_read(query, with_order=True)
@@ -251,7 +260,7 @@ class KeysetPaginator:
             [[read, matching]] = db.execute(sql, bindings).fetchall()
             number += int(str(matching))
             if int(str(read)) > most:
-                return BoundedCount(number, is_exact=False)
+                return BoundedCount(min(number, most), is_exact=False)
         return BoundedCount(number, is_exact=True)
 
     def bounded_count_statements(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import apsw
 
 from shared.storage.port import COLUMNS_OF, COLUMNS_VERSION, Column
+from shared.storage.retired_indexes import RETIRED_INDEXES
 from shared.storage.sqlite.connection import read_number
 from shared.storage.sqlite.queries import SEARCH
 from shared.storage.sqlite.word_index import WordIndex
@@ -44,25 +45,6 @@ MAX_INDEXED_AT_ONCE = 20_000
 _FORGET_OVERWRITTEN = (
     "UPDATE @documents SET columns_version=NULL WHERE columns_of IS NOT version AND +columns_version IS NOT NULL"
 )
-RETIRED_INDEXES = (
-    "assignment_documents_by_advised_submitted_at",
-    "assignment_documents_by_open_submitted_at",
-    "assignment_documents_by_responsible_due",
-    "assignment_documents_by_stage_due",
-    "notification_documents_by_failed_newest",
-    "notification_documents_by_queued_newest",
-    "notification_documents_by_sending_newest",
-    "notification_documents_by_sent_newest",
-    "notification_documents_by_unknown_newest",
-    "verification_documents_by_advised_received_at",
-    "verification_documents_by_claimed_by_received_at",
-    "verification_documents_by_stage_due",
-)
-"""Indexes of earlier versions that are dropped, because no list needs them.
-
-Processes of two versions may run on one folder, and a query that names a missing index (INDEXED BY) fails. An index that
-queries name is therefore retired one version after the last one that names it.
-"""
 _SELECT_RECORD = "SELECT id, version, latest, seen, commands, body FROM @documents WHERE :condition"
 
 
@@ -197,9 +179,9 @@ class Tables:
 
     def _drop_retired_indexes(self, db: apsw.Connection) -> None:
         """Drop indexes that an earlier version needed; if that version starts again, it creates them."""
-        for name in RETIRED_INDEXES:
-            if name.startswith(f"{self.records}_"):
-                _run(db, f"DROP INDEX IF EXISTS {name}")
+        retired = {f"{self.records}_{name}" for name in RETIRED_INDEXES.get(self._service, ())}
+        for name in sorted(retired - self._indexes.keys()):
+            _run(db, f"DROP INDEX IF EXISTS {name}")
 
 
 def _run(db: apsw.Connection, statement: str) -> None:

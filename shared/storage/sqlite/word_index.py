@@ -10,8 +10,10 @@ import apsw
 from shared.storage import search
 from shared.storage.sqlite.connection import read_number
 
+SAMPLED_RECORDS = 32
+"""Records from all parts of the table, which show which trigrams are common."""
 SAMPLE_SIZE = 64
-"""The first records with a trigram, by whose density it is estimated how common it is."""
+"""The first records with a trigram of none of these, by whose density it is estimated how common it is."""
 MAX_MATCHED_TRIGRAMS = 3
 """The rarest trigrams of a search find its candidates; more only cost time."""
 MAX_PROBED_TRIGRAMS = 40
@@ -31,6 +33,12 @@ END;
 CREATE TRIGGER @words_delete AFTER DELETE ON @documents BEGIN
     DELETE FROM @words WHERE rowid = old.place;
 END;
+"""
+_SAMPLE = """
+WITH RECURSIVE steps (step) AS (VALUES (1) UNION ALL SELECT step + 1 FROM steps WHERE step < ?1)
+SELECT ' ' || search || ' ' FROM @documents WHERE search IS NOT NULL AND place IN (
+    SELECT (SELECT max(place) FROM @documents) * step / ?1 FROM steps
+)
 """
 _EXISTS = "SELECT 1 FROM sqlite_schema WHERE name = '@words'"
 _ADD = """
@@ -76,7 +84,14 @@ class WordIndex:
         return query if self._counted(db, query, search.MAX_CANDIDATES) < search.MAX_CANDIDATES else None
 
     def _rarest(self, db: apsw.Connection, trigrams: Sequence[str]) -> list[str]:
-        return sorted(trigrams, key=lambda trigram: self._density(db, trigram))[:MAX_MATCHED_TRIGRAMS]
+        """Return some trigrams: first those that no sampled record has, by the density of their first records.
+
+        The first records alone would mislead, because what numbers of one year begin with is rare before that year.
+        """
+        texts = [str(text) for (text,) in db.execute(self._sql(_SAMPLE), (SAMPLED_RECORDS,))]
+        shares = {trigram: sum(trigram in text for text in texts) for trigram in trigrams}
+        rare = sorted((one for one in trigrams if not shares[one]), key=lambda trigram: self._density(db, trigram))
+        return [*rare, *sorted(filter(shares.get, trigrams), key=lambda one: shares[one])][:MAX_MATCHED_TRIGRAMS]
 
     def _density(self, db: apsw.Connection, trigram: str) -> float:
         """Return an estimate of how many of all records have a trigram, less than 0 for one with few records."""

@@ -13,6 +13,7 @@ import pytest
 
 from shared.contracts.facts import DocumentKind, DocumentRef, Scope
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
+from shared.storage import subsets
 from shared.web.documents import previews
 from tests.support.domain.given_when_then import REQUEST
 from tests.support.domain.request_events import (
@@ -72,7 +73,11 @@ def rows(page: httpx.Response) -> list[str]:
 
 
 def tab_counts(page: httpx.Response) -> list[int]:
-    return [int(count) for count in re.findall(r'data-count="tab \d">(\d+)<', page.text)]
+    return [int(count) for count in tab_texts(page)]
+
+
+def tab_texts(page: httpx.Response) -> list[str]:
+    return re.findall(r'data-count="tab \d">([^<]+)<', page.text)
 
 
 def textarea_value(page: httpx.Response, name: str) -> str:
@@ -147,6 +152,18 @@ async def test_lists_are_by_status_and_count_open_requests(harness: StaffHarness
         assert rows(page) == found, query
         assert tab_counts(page) == [2, 0, 1, 0, 4], query
     assert "Sen 7 Des" in (await look(harness, f"{QUEUE}?status=returned")).text
+
+
+async def test_a_tab_with_more_requests_than_are_counted_shows_so_many_and_a_plus(
+    harness: StaffHarness, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(subsets, "MAX_ENTRIES", 4)
+    monkeypatch.setattr(subsets, "MAX_TESTED_ENTRIES", 4)
+    monkeypatch.setattr(subsets, "MAX_LOOKUPS", 4)
+    ids = await submit_five(harness)
+    assert tab_texts(await look(harness, QUEUE)) == ["4+", "0", "0", "0", "4+"]
+    await harness.publish(withdrawn, subject=ids[0])
+    assert tab_texts(await look(harness, QUEUE)) == ["4", "0", "0", "0", "4"]
 
 
 async def test_the_queue_is_searched_filtered_and_paged_both_ways(harness: StaffHarness):

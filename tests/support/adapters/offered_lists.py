@@ -5,9 +5,10 @@ Filters and orders are read from the models of the query parameters, so that a n
 
 from __future__ import annotations
 
+import random
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import Enum
 from itertools import combinations
@@ -23,12 +24,15 @@ from services.verification.pages.queue import LIST_NAMES, list_query
 from services.verification.schemas import QueuePageQuery
 from services.verification.schemas import QueueQuery as ApiQuery
 from shared.calendar import start_of_day
-from shared.contracts.stages import APPLICANT, Stage
-from shared.storage.port import Column, RecordQuery
+from shared.contracts.facts import Scope
+from shared.contracts.stages import APPLICANT, STAGES, Stage
+from shared.storage.port import Column, RecordQuery, Scalar, Write
 from shared.web.api.request_lists import RequestListQuery
+from tests.support.adapters.state_records import make_write
 
 DAY = date(2026, 7, 1)
 MORNING = start_of_day(DAY)
+DAY_COLUMNS = ("submitted_at", "received_at", "due", "target_date", "stage_since")
 NO_FILTERS = {"limit", "after", "before", "sort", "total", "done", "number", "tab", "selesai"}
 """Parameters that select no requests."""
 
@@ -120,3 +124,20 @@ LISTS: Mapping[str, tuple[Sequence[Column], Sequence[OfferedList], Sequence[Reco
     "verification": (verification.INDEXED_COLUMNS, VERIFICATION, ()),
     "assignment": (assignment.INDEXED_COLUMNS, ASSIGNMENT, [*BOARD, *OVERSIGHT]),
 }
+
+
+def random_request(columns: Sequence[Column], number: int, *, is_open: bool = True) -> Write:
+    """Return a write whose columns have values that depend on the number but not on each other."""
+    pick = random.Random(number)
+    samples: dict[str, Scalar] = {
+        "status": pick.choice(tuple(STAGES)).value,
+        "stage": pick.choice(tuple(Stage)).value,
+        "scope": pick.choice(tuple(Scope)).value,
+        "open": int(is_open),
+        "advised": None,
+    }
+    days = {name: f"2026-{pick.randrange(1, 13):02d}-{pick.randrange(1, 29):02d}" for name in DAY_COLUMNS}
+    words = {column.name: f"{pick.randrange(30)}" for column in columns if column.kind == "text"}
+    numbers = {column.name: pick.randrange(9) for column in columns if column.kind == "integer"}
+    values = {**words, **numbers, **days, **samples, "number": f"INT-{number:06d}"}
+    return replace(make_write(f"{number:05d}"), columns={column.name: values[column.name] for column in columns})
