@@ -17,7 +17,8 @@ logger = logging.getLogger(__name__)
 
 State = TypeVar("State")
 
-PAGE_SIZE = 200
+PAGE_SIZE = 50
+"""Other work of the event loop waits while a page is decoded: some milliseconds."""
 POLL_INTERVAL_SECONDS = 0.5
 REPEAT_AFTER_SECONDS = (5.0, 60.0)
 """After a change, other processes may save columns by earlier rules: for a second, or until a read of the rules times out."""
