@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -74,7 +75,8 @@ async def test_retired_indexes_are_dropped_and_those_of_the_operator_kept(mongo_
             declared = set(records.index_information())
             for index in ("by_stage_due", "by_lead_claimed_by", "of_the_operator"):
                 records.create_index([("version", 1), (index, 1)], name=index)
-            await store.prepare()
+            # As processes that start at once.
+            await asyncio.gather(*(store.prepare() for _ in range(8)))
             assert set(records.index_information()) == declared | {"of_the_operator"}
     finally:
         await opened.close()

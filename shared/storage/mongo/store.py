@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pymongo
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from shared.clock import Clock
 from shared.storage.mongo.change_feed import ChangeFeed
@@ -45,6 +45,7 @@ from shared.storage.retired_indexes import RETIRED_INDEXES
 
 EXAMINED, EXAMINED_OVERLAP = "columns_examined", timedelta(hours=1)
 """The field with the time of the last examination, and how long before it an older program may have begun a write."""
+_INDEX_NOT_FOUND = 27
 INDEX_TIMEOUT_SECONDS = 3_600.0
 """Indexes over many records take minutes, unlike any other call."""
 MAX_EVENTS_PER_UPDATE = 1_000
@@ -79,7 +80,12 @@ class MongoStateStore:
         declared = {index.document["name"] for index in self._mapping.indexes()}
         retired = set(RETIRED_INDEXES.get(self._mapping.service, ())) - declared
         for name in retired & (await self._records.index_information()).keys():
-            await self._records.drop_index(name)
+            try:
+                await self._records.drop_index(name)
+            except OperationFailure as error:
+                # Another process has just dropped it.
+                if error.code != _INDEX_NOT_FOUND:
+                    raise
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         if not ids:
