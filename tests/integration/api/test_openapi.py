@@ -78,8 +78,8 @@ def test_emails_dates_and_cursors_have_a_format_or_a_pattern(described: dict[str
         "email": 7,
         "letter_date": 3,
         "target_date": 3,
-        "after": 6,
-        "before": 4,
+        "after": 8,
+        "before": 6,
     }
     for where, schema in found["email"]:
         assert resolved(described, schema).get("format") == "email", where
