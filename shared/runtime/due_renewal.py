@@ -36,12 +36,13 @@ class DueRenewal(Generic[State]):
         self._rules = rules
 
     async def run(self) -> None:
-        """Renew after each change and again when it is known everywhere, forever."""
+        """Renew after each change and again when it is known everywhere, forever; once if nothing has changed before the start."""
         loop, renewed, repeats = asyncio.get_running_loop(), None, deque[float]()
         while True:
             if (rules := self._rules()) is not renewed:
-                await self.renew()
-                renewed, repeats = rules, deque(loop.time() + seconds for seconds in REPEAT_AFTER_SECONDS)
+                changed = await self.renew() > 0 or renewed is not None
+                delays = REPEAT_AFTER_SECONDS if changed else ()
+                renewed, repeats = rules, deque(loop.time() + seconds for seconds in delays)
             elif repeats and loop.time() >= repeats[0]:
                 repeats.popleft()
                 await self.renew()

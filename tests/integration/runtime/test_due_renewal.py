@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,41 @@ async def test_due_days_are_renewed_once(harness: RuntimeHarness):
     assert await renewal.renew() == 2
     assert stored_dues(harness) == {due(WITH_A_HOLIDAY)}
     assert await renewal.renew() == 0
+
+
+async def has_passed(renewal: CountedRenewal, passes: int) -> bool:
+    return renewal.passes >= passes
+
+
+class CountedRenewal(DueRenewal[Any]):
+    passes = 0
+
+    async def renew(self) -> int:
+        self.passes += 1
+        return await super().renew()
+
+
+@pytest.mark.parametrize("changed_before_the_start", [False, True])
+async def test_a_pass_is_repeated_only_after_a_change(
+    harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch, changed_before_the_start: bool
+):
+    monkeypatch.setattr("shared.runtime.due_renewal.POLL_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr("shared.runtime.due_renewal.REPEAT_AFTER_SECONDS", (0.05,))
+    office = Office()
+    desk = await with_two_requests(harness, office)
+    if changed_before_the_start:
+        office.rules = WITH_A_HOLIDAY
+    renewal = CountedRenewal(office.verification(), desk.store, lambda: office.rules)
+    running = asyncio.create_task(renewal.run())
+    try:
+        expected = 2 if changed_before_the_start else 1
+        await until(partial(has_passed, renewal, expected))
+        await asyncio.sleep(0.2)
+        assert renewal.passes == expected
+        office.rules = USUAL if changed_before_the_start else WITH_A_HOLIDAY
+        await until(partial(has_passed, renewal, expected + 2))
+    finally:
+        running.cancel()
 
 
 async def test_of_processes_that_renew_at_once_one_saves_each_record(harness: RuntimeHarness):
