@@ -21,8 +21,8 @@ MAX_RATIO, MAX_FAILED_SHARE, MAX_RECOVERY_SECONDS = 3.0, 0.01, 5.0
 """The targets: 95th percentiles at most so many times those of the smallest folder, or this long, and what a jump may cost."""
 
 INTRODUCTION = """Written by `make bench-sizes`. Each folder comes from `make bench-store`: the requests of two years, of which one
-in thirteen is open. Lifecycles are counted for {seconds:.0f} s with 8 clients. *In the background* a server brings the figures
-of the dashboard up to date after its first start on a folder; all else is measured after that. Bold figures miss their target:
+in thirteen is open. Lifecycles are counted for {seconds:.0f} s with 8 clients. *In the background* a server checks due days and
+brings the figures of the dashboard up to date after its start; all else is measured after that. Bold figures miss their target:
 a 95th percentile of at most {ratio:.0f} times that of the smallest folder.
 """
 BURSTS = """Submissions of two PDF files of 100 KB at 1 per second for 10 s, at 35 for 10 s, and at 1 again, each on a

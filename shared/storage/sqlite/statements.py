@@ -24,7 +24,7 @@ class WriteStatements:
         self._tables = tables
         self._columns: LRUCache[str, tuple[int, list[Any]]] = LRUCache(MAX_CACHED_ROWS)
         names = ("due_at", *tables.columns)
-        self._migrations = names.index(COLUMNS_VERSION) if COLUMNS_VERSION in names else None
+        self._version_index = names.index(COLUMNS_VERSION) if COLUMNS_VERSION in names else None
 
     def statement(self, write: Write) -> Statement:
         """Return the statement that saves a record; it changes no row unless the expected version is stored."""
@@ -35,8 +35,8 @@ class WriteStatements:
         # The update applies to the preceding version only, so its cached column values are the stored ones.
         known = version == write.record.version - 1
         changed = {index for index, value in enumerate(values) if not known or value != cached[index]}
-        if self._migrations is not None:
-            changed = changed | {self._migrations} if write.migrated else changed - {self._migrations}
+        if self._version_index is not None:
+            changed = changed | {self._version_index} if write.migrated else changed - {self._version_index}
         indexes = tuple(sorted(changed))
         return self._tables.update(indexes, migrated=write.migrated), fixed + [values[index] for index in indexes]
 
